@@ -1,0 +1,45 @@
+# Every target sets up what it needs; a fresh machine needs Python 3.11 or later and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo demo-kubernetes test check bench parts clean help
+
+help:
+	@echo "make demo             the main job on embedded parts, live in this terminal"
+	@echo "make demo-kubernetes  the same between two real control planes, with Argo"
+	@echo "make check            format, lint, types, architecture, unit tests (under a minute)"
+	@echo "make test             all tests, with real NATS and real Kubernetes"
+	@echo "make bench            measured figures, each beside its floor"
+
+$(VENV)/ready: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "mcs needs Python 3.11 or later")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --editable '.[demo]' --group dev
+	touch $@
+
+demo: $(VENV)/ready
+	$(BIN)/mcs demo $(ARGS)
+
+demo-kubernetes: $(VENV)/ready
+	$(BIN)/python -m tools.demo_kubernetes $(ARGS)
+
+check: $(VENV)/ready
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q -m 'not kubernetes and not docker'
+
+test: $(VENV)/ready
+	$(BIN)/python -m tools.parts
+	$(BIN)/python -m pytest
+
+parts: $(VENV)/ready
+	$(BIN)/python -m tools.parts
+
+bench: $(VENV)/ready
+	$(BIN)/python -m bench
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

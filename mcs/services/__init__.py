@@ -1,0 +1,1 @@
+"""Loops: read, decide, write. They know ports and the pure core, never an adapter. SHELL."""

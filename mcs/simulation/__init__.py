@@ -1,0 +1,1 @@
+"""The product on in-memory parts: a small world of clusters, kubelets and controllers. SHELL."""
