@@ -81,11 +81,14 @@ class TooLarge(LogError):
 
 
 class ClusterError(McsError):
-    """An API server answered otherwise than hoped; ``message`` holds its words."""
+    """An API server answered otherwise than hoped; ``message`` holds its words, ``where`` the
+    request that it answered (``create pods/binding default/a at https://…``).
+    """
 
-    def __init__(self, message: str, *, code: int = 0, reason: str = "") -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, code: int = 0, reason: str = "", where: str = "") -> None:
+        super().__init__(f"{where}: {message}" if where else message)
         self.message = message
+        self.where = where
         self.code = code
         self.reason = reason
 
@@ -117,8 +120,10 @@ class Expired(ClusterError):
 class Busy(ClusterError):
     """429, or 503 with Retry-After: wait ``retry_after_s`` seconds."""
 
-    def __init__(self, message: str, *, code: int = 429, retry_after_s: float = 1.0) -> None:
-        super().__init__(message, code=code, reason="TooManyRequests")
+    def __init__(
+        self, message: str, *, code: int = 429, retry_after_s: float = 1.0, where: str = ""
+    ) -> None:
+        super().__init__(message, code=code, reason="TooManyRequests", where=where)
         self.retry_after_s = retry_after_s
 
 
