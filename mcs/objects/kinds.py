@@ -100,6 +100,8 @@ class PodSpec(Camel, frozen=True, kw_only=True):
     scheduler_name: str | None = None
     containers: tuple[Container, ...] = ()
     init_containers: tuple[Container, ...] | None = None
+    ephemeral_containers: tuple[Container, ...] | None = None
+    restart_policy: str | None = None
     overhead: dict[str, str | int | float] | None = None
     resources: ResourceRequirements | None = None
     node_selector: dict[str, str] | None = None
@@ -235,6 +237,20 @@ WEBHOOKS: Final = Kind(
     Unread,
     "MutatingWebhookConfiguration",
     "mutatingwebhookconfigurations",
+    api="admissionregistration.k8s.io/v1",
+    namespaced=False,
+)
+VALIDATING_POLICIES: Final = Kind(
+    Unread,
+    "ValidatingAdmissionPolicy",
+    "validatingadmissionpolicies",
+    api="admissionregistration.k8s.io/v1",
+    namespaced=False,
+)
+VALIDATING_BINDINGS: Final = Kind(
+    Unread,
+    "ValidatingAdmissionPolicyBinding",
+    "validatingadmissionpolicybindings",
     api="admissionregistration.k8s.io/v1",
     namespaced=False,
 )
