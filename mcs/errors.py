@@ -5,6 +5,7 @@ McsError
   BadQuantity             not a Kubernetes quantity: tell the user
   BadSubject              not one of our subjects: park the message
   BadFrame                bytes that are not a frame: park the message
+  BadManifest             a saved pod that cannot be read: pass over the object, say so
   BadSettings             an option or a file of the user's is wrong: tell the user
   LogError
     Refused               another append was first: fold on (scheduler: step down)
@@ -45,6 +46,10 @@ class BadSubject(McsError):
 
 class BadFrame(McsError):
     """Bytes that are not a frame, or a frame that does not belong to its subject."""
+
+
+class BadManifest(McsError):
+    """A pod saved on a proxy, or in a decision, that cannot be read."""
 
 
 class BadSettings(McsError):
