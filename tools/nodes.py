@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from tools.api import Object
 
 MANAGED = {"kwok.x-k8s.io/node": "fake"}
-"""The annotation by which KWOK knows its nodes: no label, because labels common to a cluster's nodes
-appear on the virtual nodes of mcs, and KWOK must leave those alone."""
+"""The annotation by which KWOK knows its nodes: no label, because labels common to a cluster's
+nodes appear on the virtual nodes of mcs, and KWOK must leave those alone."""
 
 
 def node(

@@ -1,12 +1,13 @@
 """Builds the programs that no Python package offers, once, into a cache.
 
-A part is a Go module of ours under `tools/go/`, whose `tool` lines name the programs and whose go.sum
-pins every byte of their source. `locate("kubernetes")` answers where the programs are and builds them
-if need be; `python -m tools.parts` builds everything (some eight minutes on two cores).
+A part is a Go module of ours under `tools/go/`, whose `tool` lines name the programs and whose
+go.sum pins every byte of their source. `locate("kubernetes")` answers where the programs are and
+builds them if need be; `python -m tools.parts` builds everything (some twelve minutes on two
+cores).
 
 The cache (`MCS_CACHE`, else `XDG_CACHE_HOME/mcs`, else `~/.cache/mcs`) holds one folder per part,
-version and content of its module, so it never needs to be cleared for being stale. A lock on a file
-beside that folder keeps parallel test runs from building the same thing twice. Programs that
+version and content of its module, so it never needs to be cleared for being stale. A lock on a
+file beside that folder keeps parallel test runs from building the same thing twice. Programs that
 `KUBEBUILDER_ASSETS` or PATH offers in the same minor version are used as they are.
 """
 

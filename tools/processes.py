@@ -1,11 +1,13 @@
 """A child process that a test may kill, freeze and bring back.
 
-Three promises. *It never outlives us*: the kernel kills it when the thread that started it ends (PR_SET_PDEATHSIG), and an
-exit handler does the same on a normal exit. *Starting means being ready*: `start` returns once the given probe succeeds, or
-fails with the last lines of the log, which is where the reason stands. *It may come back*: `start` after `kill` runs the same
-command again, so it finds its old port and its old data.
+Three promises. *It never outlives us*: the kernel kills it when the thread that started it ends
+(PR_SET_PDEATHSIG), and an exit handler does the same on a normal exit. *Starting means being
+ready*: `start` returns once the given probe succeeds, or fails with the last lines of the log,
+which is where the reason stands. *It may come back*: `start` after `kill` runs the same command
+again, so it finds its old port and its old data.
 
-`subprocess` rather than asyncio's twin: a control plane may serve many tests, each with an event loop of its own.
+`subprocess` rather than asyncio's twin: a control plane may serve many tests, each with an event
+loop of its own.
 """
 
 import asyncio
@@ -16,7 +18,7 @@ import signal
 import subprocess
 import time
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
@@ -42,6 +44,7 @@ class Process:
         ready: Callable[[], bool],
         environment: Mapping[str, str] | None = None,
         ready_timeout_s: float = 60.0,
+        before_start: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.name = name
         self.command = [str(part) for part in command]
@@ -49,6 +52,7 @@ class Process:
         self._ready = ready
         self._environment = dict(environment or {})
         self._ready_timeout_s = ready_timeout_s
+        self._before_start = before_start
         self._child: subprocess.Popen[bytes] | None = None
 
     @property
@@ -67,6 +71,8 @@ class Process:
         """Start, or start again, and return when the probe succeeds."""
         if self.running:
             return
+        if self._before_start is not None:
+            await self._before_start()
         self.spawn()
         await self.wait_ready()
 
@@ -87,7 +93,7 @@ class Process:
                 stderr=log,
                 env={**os.environ, **self._environment},
                 start_new_session=True,  # Ctrl-C is for the test, which then stops its children
-                preexec_fn=die_with_parent,
+                preexec_fn=die_with_parent,  # noqa: PLW1509 (one system call, no locks)
             )
         _live.add(self)
 
@@ -103,7 +109,7 @@ class Process:
             await asyncio.sleep(_PROBE_INTERVAL_S)
 
     def kill(self) -> None:
-        """SIGKILL: no chance to say goodbye, as when the power fails (but the kernel keeps what was written)."""
+        """SIGKILL: no chance to say goodbye (but the kernel keeps what was written)."""
         self._end(signal.SIGKILL, timeout_s=10.0)
 
     def stop(self, timeout_s: float = 10.0) -> None:
