@@ -151,15 +151,16 @@ def virtual_node(target: str) -> str:
     return VIRTUAL_NODE_PREFIX + target
 
 
-def delegate_name(source: str, pod: PodKey, *, distinct: bool = False) -> str:
+def delegate_name(source: str, pod: PodKey, *, salt: str = "") -> str:
     """Name of a delegate pod: ``<source>-<namespace>-<pod>``.
 
-    Beyond 253 characters, or when ``distinct`` asks for it (another live placement in that
-    namespace has the plain name), it is cut and ends in ten hex digits of the SHA-256 of the
-    three parts joined by ``/``, Admiralty's rule for joined names.
+    Beyond 253 characters, or with a ``salt`` (the proxy's uid, when another live placement in that
+    namespace has the plain name), it is cut and ends in ten hex digits of the SHA-256 of its parts
+    joined by ``/``, Admiralty's rule for joined names.
     """
     plain = f"{source}-{pod.namespace}-{pod.name}"
-    if len(plain) <= POD_NAME_MAX and not distinct:
+    if len(plain) <= POD_NAME_MAX and not salt:
         return plain
-    digest = hashlib.sha256(f"{source}/{pod.namespace}/{pod.name}".encode()).hexdigest()[:10]
+    parts = [source, pod.namespace, pod.name, *([salt] if salt else [])]
+    digest = hashlib.sha256("/".join(parts).encode()).hexdigest()[:10]
     return f"{plain[: POD_NAME_MAX - len(digest) - 1].rstrip('-.')}-{digest}"

@@ -110,6 +110,12 @@ class Placement(msgspec.Struct, kw_only=True):
         return not self.stage.over and self.intent is not Intent.RELEASED
 
     @property
+    def evictable(self) -> bool:
+        """Whether others deleted the delegate before its end, and its proxy was not told yet."""
+        deleted = self.end is End.DELETED or (self.deleting and self.stage < Stage.ENDED)
+        return deleted and self.wanted and not self.evicted
+
+    @property
     def phase(self) -> Phase:
         """The delegate's last known phase."""
         return self.seen.phase if self.seen else Phase.PENDING

@@ -1,0 +1,128 @@
+"""Capacity: real nodes, and what is charged to each of them.
+
+A charge is a pod's, a delegate's, or a booking: capacity set aside by a decision until the delegate
+is seen bound, when it moves to the real node with its observed requests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from mcs.events.constraints import Taint
+from mcs.events.observations import NodeObserved
+from mcs.projections.digest import Digest
+from mcs.quantities import PODS, Resources
+
+
+class NodeState(msgspec.Struct):
+    """A node as last observed; ``resync`` is the account that named it last."""
+
+    cluster: str
+    name: str
+    allocatable: Resources
+    labels: dict[str, str]
+    taints: tuple[Taint, ...]
+    ready: bool
+    cordoned: bool
+    pool: str
+    resync: int = 0
+
+
+class Charge(msgspec.Struct):
+    """What one pod, delegate or booking takes of a node."""
+
+    cluster: str
+    node: str
+    requests: Resources
+    resync: int = 0
+
+
+class Inventory:
+    """Nodes by cluster, charges by key (``<cluster>/<pod uid>`` or placement id)."""
+
+    def __init__(self) -> None:
+        self.nodes: dict[str, dict[str, NodeState]] = {}
+        self.charges: dict[str, Charge] = {}
+        self._loads: dict[tuple[str, str], Resources] = {}
+        self._nodes_digest: Digest[tuple[str, str]] = Digest()
+        self._charges_digest: Digest[str] = Digest()
+
+    def observe_node(self, cluster: str, event: NodeObserved, resync: int) -> None:
+        """A node is there, as described."""
+        self.nodes.setdefault(cluster, {})[event.name] = NodeState(
+            cluster=cluster,
+            name=event.name,
+            allocatable=event.allocatable,
+            labels=event.labels,
+            taints=event.taints,
+            ready=event.ready,
+            cordoned=event.cordoned,
+            pool=event.pool,
+            resync=resync,
+        )
+        self._nodes_digest.touch((cluster, event.name))
+
+    def drop_node(self, cluster: str, name: str) -> None:
+        """A node is gone; its charges stay until their pods are said to be gone."""
+        self.nodes.get(cluster, {}).pop(name, None)
+        self._nodes_digest.touch((cluster, name))
+
+    def charge(
+        self, key: str, cluster: str, node: str, requests: Resources, *, resync: int = 0
+    ) -> None:
+        """Charge ``requests`` (and one pod) to a node, in place of what ``key`` had before."""
+        self.discharge(key)
+        self.charges[key] = Charge(cluster, node, requests, resync)
+        load = self._loads.setdefault((cluster, node), {})
+        for name, amount in requests.items():
+            load[name] = load.get(name, 0) + amount
+        load[PODS] = load.get(PODS, 0) + 1
+
+    def discharge(self, key: str) -> None:
+        """Give back what ``key`` was charged, if anything."""
+        self._charges_digest.touch(key)
+        charge = self.charges.pop(key, None)
+        if charge is None:
+            return
+        place = (charge.cluster, charge.node)
+        load = self._loads[place]
+        for name, amount in charge.requests.items():
+            load[name] -= amount
+        load[PODS] -= 1
+        if load[PODS] == 0:
+            del self._loads[place]
+
+    def sweep(self, cluster: str, resync: int) -> None:
+        """Drop the nodes and pods that the account ``resync`` did not name."""
+        for name in [n for n, node in self._of(cluster) if node.resync < resync]:
+            self.drop_node(cluster, name)
+        prefix = cluster + "/"
+        stale = [
+            key
+            for key, charge in self.charges.items()
+            if charge.cluster == cluster and key.startswith(prefix) and charge.resync < resync
+        ]
+        for key in stale:
+            self.discharge(key)
+
+    def forget(self, cluster: str) -> None:
+        """Drop everything about a cluster that was removed."""
+        for name in list(self.nodes.get(cluster, {})):
+            self.drop_node(cluster, name)
+        self.nodes.pop(cluster, None)
+        for key in [key for key, charge in self.charges.items() if charge.cluster == cluster]:
+            self.discharge(key)
+
+    def used(self, cluster: str, node: str) -> Resources:
+        """What is charged to a node, with the number of pods under ``pods``."""
+        return self._loads.get((cluster, node), {})
+
+    def digest(self) -> tuple[str, str]:
+        """Digests of nodes and of charges."""
+        nodes = self._nodes_digest.settle(lambda key: self.nodes.get(key[0], {}).get(key[1]))
+        return nodes, self._charges_digest.settle(self.charges.get)
+
+    def _of(self, cluster: str) -> Iterator[tuple[str, NodeState]]:
+        yield from self.nodes.get(cluster, {}).items()

@@ -1,0 +1,153 @@
+"""Everything the scheduler knows: all projections, the log's time, and the position folded.
+
+``State`` is folded in the order of history: decision cycles in order, before each of them the
+observations up to its ``based_on``. It is the only writer of its projections; whoever folds the
+same log in that order has the same digest at every cycle.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from mcs.errors import BadFrame, LogLost
+from mcs.events import codec
+from mcs.events.decisions import Policy
+from mcs.events.event import Last
+from mcs.events.frames import DecisionFrame, ObservationFrame, digest, running
+from mcs.events.observations import OperatorCommanded, Verb
+from mcs.names import CLOCK, OPERATOR
+from mcs.projections.backlog import Backlog
+from mcs.projections.digest import combine
+from mcs.projections.folding import fold_decision, fold_observation
+from mcs.projections.inventory import Inventory
+from mcs.projections.ledger import Ledger
+from mcs.projections.membership import Admission, Membership
+
+RULES: Final = 1
+"""Number of the rules by which this version folds and decides; it changes whenever the same log
+would be folded or decided otherwise."""
+
+_NS_PER_MS: Final = 1_000_000
+
+
+class State:
+    """The projections and where in the two logs they stand.
+
+    ``elapsed_ms`` is log time: the sum of gaps between observations, each counted at most
+    ``policy.jump_s``, so that time in which nobody could write makes nobody late.
+    """
+
+    def __init__(self) -> None:
+        self.membership = Membership()
+        self.inventory = Inventory()
+        self.backlog = Backlog()
+        self.ledger = Ledger()
+        self.attention: dict[str, None] = {}  # placements without a node, or deleted by others
+        self.policy = Policy()
+        self.rules = 0
+        self.reign = 0
+        self.claim = ""
+        self.cycle = 0
+        self.now_ns = 0
+        self.elapsed_ms = 0
+        self.longest_jump_ms = 0
+        self.commands: dict[str, None] = {}
+        self.parked: dict[str, int] = {}
+        self.observed = Last()  # sequence, and running digest, of OBSERVATIONS
+        self.decided = Last()  # sequence and digest of the last decision frame
+        self.lasts: dict[str, Last] = {}
+
+    def observe(self, sequence: int, subject: str, time_ns: int, data: bytes) -> None:
+        """Fold one message of OBSERVATIONS.
+
+        Raises:
+            LogLost: it is not the next one.
+        """
+        if sequence != self.observed.sequence + 1:
+            raise LogLost(f"OBSERVATIONS {sequence} does not follow {self.observed.sequence}")
+        seen = running(self.observed.digest, sequence, subject, time_ns, data)
+        self.observed = Last(sequence=sequence, digest=seen)
+        self._advance(time_ns)
+        try:
+            frame, unknown = codec.decode_observation(subject, data)
+        except BadFrame:
+            self._park("unreadable frame")
+            return
+        for event in unknown:
+            self._park(f"unknown event {event.tag}")
+        if frame.source == OPERATOR:
+            self._command(frame)
+        elif frame.source != CLOCK:
+            self._admit(frame, sequence, digest(subject, data))
+
+    def decide(self, sequence: int, subject: str, data: bytes, frame: DecisionFrame) -> None:
+        """Fold one frame of DECISIONS; ``data`` are its bytes.
+
+        Raises:
+            LogLost: it does not follow the last one folded.
+        """
+        if sequence != self.decided.sequence + 1 or frame.previous != self.decided.digest:
+            raise LogLost(
+                f"DECISIONS {sequence} does not follow {self.decided.sequence}: its chain of "
+                f"digests is broken (expected {self.decided.digest or 'none'}, "
+                f"found {frame.previous or 'none'})"
+            )
+        self.decided = Last(sequence=sequence, digest=digest(subject, data))
+        self.lasts[subject] = self.decided
+        self.cycle = frame.cycle
+        for event in frame.events:
+            fold_decision(self, event, sequence)
+
+    def digest(self) -> str:
+        """Digest of the whole state; only meaningful at a cycle boundary."""
+        scalars = (
+            self.elapsed_ms,
+            self.now_ns,
+            self.reign,
+            self.rules,
+            self.policy,
+            list(self.commands),
+            sorted(self.parked.items()),
+        )
+        return combine(
+            self.membership.digest(),
+            *self.inventory.digest(),
+            self.backlog.digest(),
+            self.ledger.digest(),
+            msgspec.json.encode(scalars, order="sorted").decode(),
+        )
+
+    def _advance(self, time_ns: int) -> None:
+        if self.now_ns:
+            gap_ms = max(0, time_ns - self.now_ns) // _NS_PER_MS
+            self.longest_jump_ms = max(self.longest_jump_ms, gap_ms)
+            self.elapsed_ms += min(gap_ms, self.policy.jump_s * 1000)
+        # Whole milliseconds only, so that many short gaps add up.
+        self.now_ns = max(self.now_ns, time_ns - time_ns % _NS_PER_MS)
+
+    def _park(self, reason: str) -> None:
+        self.parked[reason] = self.parked.get(reason, 0) + 1
+
+    def _admit(self, frame: ObservationFrame, sequence: int, frame_digest: str) -> None:
+        admission = self.membership.admit(frame, sequence, frame_digest, self.elapsed_ms)
+        if admission is Admission.STRANGER:
+            self._park(f"join of another cluster as {frame.source}")
+        if admission is not Admission.TAKEN:
+            return
+        for event in frame.events:
+            problem = fold_observation(self, frame.source, frame.channel, event, sequence)
+            if problem:
+                self._park(problem)
+
+    def _command(self, frame: ObservationFrame) -> None:
+        for event in frame.events:
+            if not isinstance(event, OperatorCommanded) or event.id in self.commands:
+                continue
+            self.commands[event.id] = None
+            self.membership.command(event)
+            if event.verb is Verb.RELEASE:
+                for proxy in self.backlog.find(event.cluster, event.namespace, event.name):
+                    proxy.releasing = True
+                    self.backlog.refresh(proxy.uid)

@@ -1,0 +1,89 @@
+"""The order of history: decision cycles in order, before each the observations it was based on.
+
+A standby scheduler, ``mcs status`` and every later replay fold the two logs through this one loop,
+so they all reach the same state at each cycle.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from mcs.errors import BadFrame, LogLost
+from mcs.events import codec
+from mcs.ports import EventLog, Reader, Stored, Stream
+from mcs.projections.state import State
+
+_SLICE = 512  # messages asked for at once
+
+
+class History:
+    """Folds both logs into a state; observations never run ahead of the last decision."""
+
+    def __init__(self, log: EventLog, state: State) -> None:
+        self.state = state
+        self._log = log
+        self._decisions: Reader | None = None
+        self._observations: Reader | None = None
+        self._waiting: deque[Stored] = deque()
+
+    async def open(self) -> None:
+        """Start reading after the state's position."""
+        self._decisions = await self._log.read(Stream.DECISIONS, after=self.state.decided.sequence)
+        self._observations = await self._log.read(
+            Stream.OBSERVATIONS, after=self.state.observed.sequence
+        )
+
+    async def lead(self) -> None:
+        """From here on decisions are this process's own: only observations are read."""
+        if self._decisions is not None:
+            await self._decisions.close()
+            self._decisions = None
+
+    async def close(self) -> None:
+        """Stop reading."""
+        for reader in (self._decisions, self._observations):
+            if reader is not None:
+                await reader.close()
+
+    async def follow(self, *, timeout_s: float) -> bool:
+        """Fold the cycles that arrive within ``timeout_s``; False when none did.
+
+        Raises:
+            LogLost: a chain is broken, or the log ends before what is known of it.
+        """
+        assert self._decisions is not None
+        arrived = await self._decisions.next(limit=_SLICE, timeout_s=timeout_s)
+        for stored in arrived:
+            try:
+                frame, _ = codec.decode_decision(stored.subject, stored.data)
+            except BadFrame as error:
+                raise LogLost(f"DECISIONS {stored.sequence} cannot be read: {error}") from error
+            await self.observe_to(frame.based_on)
+            self.state.decide(stored.sequence, stored.subject, stored.data, frame)
+        return bool(arrived)
+
+    async def observe_to(self, sequence: int) -> None:
+        """Fold observations up to and including ``sequence`` (they are in the log already)."""
+        while self.state.observed.sequence < sequence:
+            if not self._waiting:
+                self._waiting.extend(await self.arrivals(timeout_s=None))
+            self._observe(self._waiting.popleft())
+
+    async def observe(self, *, timeout_s: float | None, limit: int) -> int:
+        """Fold what has arrived of the observations, at most ``limit`` messages; waits for the
+        first one up to ``timeout_s``. Returns the number folded.
+        """
+        if not self._waiting:
+            self._waiting.extend(await self.arrivals(timeout_s=timeout_s))
+        count = min(limit, len(self._waiting))
+        for _ in range(count):
+            self._observe(self._waiting.popleft())
+        return count
+
+    async def arrivals(self, *, timeout_s: float | None) -> list[Stored]:
+        """The next observations, unfolded."""
+        assert self._observations is not None
+        return await self._observations.next(limit=_SLICE, timeout_s=timeout_s)
+
+    def _observe(self, stored: Stored) -> None:
+        self.state.observe(stored.sequence, stored.subject, stored.time_ns, stored.data)

@@ -1,0 +1,217 @@
+"""The scheduler: one standing by, or one active, and the append decides which.
+
+As a standby it folds history and claims after two silent seconds. As the active one it repeats:
+
+    1. wait for observations, at most until the next mark is due
+    2. fold them, a slice at a time
+    3. ``schedule(state)``: pure, within the cycle's budget
+    4. append under the fence (expected last sequence), settle an uncertain answer
+    5. fold what was appended
+
+A refused append means that somebody else was first: it drops its state and stands by again. So no
+lease is needed for safety, only patience.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+import mcs
+from mcs.decisions.framing import Cycle, frame_cycle
+from mcs.decisions.scheduling import schedule
+from mcs.errors import Deposed, LogLost, Refused, Unavailable, Uncertain
+from mcs.events import codec, subjects
+from mcs.events.decisions import CycleMarked, Decision, PolicyActivated, SchedulerClaimed
+from mcs.events.frames import SCHEMA, ObservationFrame, digest
+from mcs.events.observations import Ticked
+from mcs.names import CLOCK, Keys
+from mcs.ports import Clock, EventLog, Requests, Stream
+from mcs.projections.state import RULES, State
+from mcs.services.history import History
+from mcs.settings import SchedulerSettings
+
+_log = logging.getLogger(__name__)
+
+
+class Scheduler:
+    """One scheduler process. ``state`` may be read by others in this process, never written."""
+
+    def __init__(
+        self,
+        log: EventLog,
+        requests: Requests,
+        clock: Clock,
+        settings: SchedulerSettings,
+        *,
+        draw_id: Callable[[], str],
+    ) -> None:
+        self.state = State()
+        self.active = False
+        self._log, self._requests, self._clock = log, requests, clock
+        self._settings = settings
+        self._keys = Keys(settings.domain)
+        self._draw_id = draw_id
+        self._history = History(log, self.state)
+        self._claim = ""
+        self._marked_s = 0.0
+        self._asked: dict[tuple[str, str], float] = {}
+        self._asking: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Stand by, act, stand by again; ends only by cancellation or ``LogLost``."""
+        while True:
+            self.state = State()
+            self._history = History(self._log, self.state)
+            self.active = False
+            try:
+                await self._check_log()
+                await self._history.open()
+                await self._stand_by()
+                await self._history.lead()
+                await self._check_heartbeats()
+                self.active = True
+                _log.info("active: reign %d", self.state.reign)
+                while True:
+                    await self.step()
+            except (Deposed, Refused) as error:
+                _log.warning("deposed: %s; standing by again", error)
+            except Unavailable as error:
+                _log.warning("the log cannot be reached: %s; standing by again", error)
+                await self._clock.sleep(self._settings.retry_s)
+            finally:
+                self.active = False
+                await self._history.close()
+
+    async def step(self) -> None:
+        """One cycle of the active scheduler."""
+        settings = self._settings
+        wait_s = max(0.0, self._marked_s + settings.mark_s - self._clock.monotonic())
+        folded = await self._history.observe(timeout_s=wait_s, limit=settings.slice_messages)
+        if not folded:
+            await self._tick()
+        if self.state.membership.known_decision().sequence > self.state.decided.sequence:
+            await self._check_heartbeats()
+        self._ask_for_resyncs()
+        events: tuple[Decision, ...] = schedule(self.state, self._keys)
+        due = self._clock.monotonic() - self._marked_s >= settings.mark_s
+        if events or due:
+            await self._append(events or (CycleMarked(),))
+
+    async def _stand_by(self) -> None:
+        """Fold history until the log is silent, then claim."""
+        settings = self._settings
+        while True:
+            if await self._history.follow(timeout_s=settings.silence_s):
+                continue
+            self._claim = self._draw_id()
+            claim = SchedulerClaimed(
+                reign=self.state.reign + 1, id=self._claim, version=mcs.__version__
+            )
+            try:
+                await self._append((claim, *self._activation()))
+            except Refused:
+                continue  # somebody decided meanwhile: fold on
+            return
+
+    def _activation(self) -> tuple[PolicyActivated, ...]:
+        if self.state.rules == RULES and self.state.policy == self._settings.policy:
+            return ()
+        event = PolicyActivated(
+            rules=RULES, schema=SCHEMA, version=mcs.__version__, policy=self._settings.policy
+        )
+        return (event,)
+
+    async def _append(self, events: tuple[Decision, ...]) -> None:
+        reign = self.state.reign + isinstance(events[0], SchedulerClaimed)
+        cycle = frame_cycle(self.state, reign, events)
+        await self._settle(cycle)
+        for index, (frame, (subject, data)) in enumerate(
+            zip(cycle.frames, cycle.messages, strict=True)
+        ):
+            self.state.decide(cycle.after + index + 1, subject, data, frame)
+        self._marked_s = self._clock.monotonic()
+
+    async def _settle(self, cycle: Cycle) -> None:
+        """Append until the answer is definite: stored, or somebody else's frame is there."""
+        uncertain = False
+        while True:
+            try:
+                await self._log.append(cycle.messages, expected_last=cycle.after)
+                return
+            except (Uncertain, Unavailable) as error:
+                uncertain = uncertain or isinstance(error, Uncertain)
+                _log.warning("append after %d: %s", cycle.after, error)
+                await self._clock.sleep(self._settings.retry_s)
+            except Refused as error:
+                if error.actual is not None and error.actual < cycle.after:
+                    raise LogLost(
+                        f"DECISIONS ends at {error.actual}, but {cycle.after} was confirmed: "
+                        "the log lost acknowledged decisions; restore NATS from its backup"
+                    ) from error
+                if uncertain and await self._stored(cycle):
+                    return
+                raise
+
+    async def _stored(self, cycle: Cycle) -> bool:
+        """Whether the message after the fence is our own first frame."""
+        stored = await self._log.get(Stream.DECISIONS, cycle.after + 1)
+        return stored is not None and (stored.subject, stored.data) == cycle.messages[0]
+
+    async def _tick(self) -> None:
+        """Nothing arrived for a second: let log time pass."""
+        frame = ObservationFrame(source=CLOCK, channel="", events=(Ticked(),))
+        try:
+            await self._log.append([(subjects.TICKS, codec.encode(frame))])
+        except (Uncertain, Unavailable) as error:
+            _log.warning("tick: %s", error)  # the next one will do
+
+    async def _check_log(self) -> None:
+        """Refuse logs that end before what they themselves speak of."""
+        decisions = await self._log.info(Stream.DECISIONS)
+        observations = await self._log.info(Stream.OBSERVATIONS)
+        last = await self._log.get(Stream.DECISIONS, decisions.last) if decisions.last else None
+        if last is None:
+            return
+        frame, _ = codec.decode_decision(last.subject, last.data)
+        if frame.based_on > observations.last:
+            raise LogLost(
+                f"OBSERVATIONS ends at {observations.last}, but decision {last.sequence} was "
+                f"based on {frame.based_on}: acknowledged observations are lost; restore NATS "
+                "from its backup"
+            )
+
+    async def _check_heartbeats(self) -> None:
+        """Compare the newest decision that agents say they read with the log.
+
+        Raises:
+            LogLost: it is not there, or is another one.
+        """
+        known = self.state.membership.known_decision()
+        if known.sequence <= 0:
+            return
+        stored = await self._log.get(Stream.DECISIONS, known.sequence)
+        if stored is None or digest(stored.subject, stored.data) != known.digest:
+            raise LogLost(
+                f"an agent has read decision {known.sequence} ({known.digest}), which is not in "
+                "DECISIONS: the log lost acknowledged decisions; restore NATS from its backup"
+            )
+
+    def _ask_for_resyncs(self) -> None:
+        """Ask the agents of broken channels for a full account, each at most so often."""
+        now_s = self._clock.monotonic()
+        for cluster, channel in self.state.membership.broken():
+            if now_s - self._asked.get((cluster, channel), -1e9) < self._settings.resync_ask_s:
+                continue
+            self._asked[cluster, channel] = now_s
+            task = asyncio.create_task(self._ask(cluster, channel))
+            self._asking.add(task)
+            task.add_done_callback(self._asking.discard)
+
+    async def _ask(self, cluster: str, channel: str) -> None:
+        subject = subjects.control(cluster, "_scheduler", "resync")
+        try:
+            await self._requests.ask(subject, channel.encode())
+        except Unavailable as error:
+            _log.warning("resync of %s %s: %s", cluster, channel, error)
