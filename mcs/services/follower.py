@@ -1,6 +1,8 @@
 """Reads one stream through one subject filter and hands each frame to a synchronous handler.
 
-A frame that cannot be read is parked: counted, reported, passed over. On DECISIONS each frame
+A frame that cannot be read is parked: counted, reported, passed over. On OBSERVATIONS a writer that
+got no answer sends a frame again; what was handed over already, or belongs to an epoch that is
+over, is passed over too. On DECISIONS each frame
 names the one before it on its subject, so a filtered reader finds by itself that a decision was
 removed, changed or slipped in; it stops then, and so does its agent: acting on a wrong log is how
 running pods get deleted.
@@ -33,8 +35,9 @@ class Follower(Generic[F]):
     """A position on ``subject`` (wildcards allowed) of ``stream`` that ``run`` moves forward.
 
     ``position``: sequence of the last frame handed over; ``last``: the same with its digest
-    (DECISIONS only). ``parked``: frames and events that could not be read. ``caught_up`` is set
-    once all that the filter held when ``run`` began was handed over.
+    (DECISIONS only). ``parked`` counts frames and events that could not be read, ``gaps`` numbers
+    that were missing. ``caught_up`` is set once all that the filter held when ``run`` began was
+    handed over.
     """
 
     @overload
@@ -64,7 +67,7 @@ class Follower(Generic[F]):
     ) -> None:
         self.stream, self.subject = stream, subject
         self.position, self.last = after, Last()
-        self.parked = 0
+        self.parked = self.gaps = 0
         self.caught_up = asyncio.Event()
         self._log, self._identity = log, identity
         decode = codec.decode_decision if stream is Stream.DECISIONS else codec.decode_observation
@@ -72,6 +75,7 @@ class Follower(Generic[F]):
         self._decode: _Decode[F] = cast("_Decode[F]", decode)
         self._floor = 0  # frames before this sequence are out of our sight
         self._chain: dict[str, Last] = {}
+        self._numbers: dict[str, tuple[int, int]] = {}  # epoch and number, by subject
 
     async def run(self, handler: Callable[[Stored, F], None]) -> None:
         """Hand over what comes, until cancelled. The position moves after the handler returned.
@@ -116,7 +120,7 @@ class Follower(Generic[F]):
             frame = self._read(stored)
             if self.stream is Stream.DECISIONS:
                 self._check(stored, frame if isinstance(frame, DecisionFrame) else None)
-            if frame is not None:
+            if frame is not None and not self._old(stored, frame):
                 handler(stored, frame)
             self.position = stored.sequence
 
@@ -129,6 +133,22 @@ class Follower(Generic[F]):
         for event in unknown:
             self._park(stored, f"unknown event {event.tag!r}: {event.error}")
         return frame
+
+    def _old(self, stored: Stored, frame: ObservationFrame | DecisionFrame) -> bool:
+        """Whether an observation was handed over before. Joins have no epoch yet, nor have people's
+        commands and ticks: they always count.
+        """
+        if isinstance(frame, DecisionFrame) or frame.epoch == 0:
+            return False
+        now = frame.epoch, frame.number
+        epoch, number = self._numbers.get(stored.subject, (0, 0))
+        if now <= (epoch, number):
+            return True
+        if epoch == frame.epoch and frame.number > number + 1:
+            self.gaps += 1
+            _logger.error("%s: frames %d to %d are missing", stored.subject, number + 1, now[1] - 1)
+        self._numbers[stored.subject] = now
+        return False
 
     def _check(self, stored: Stored, frame: DecisionFrame | None) -> None:
         """Follow the chain of a decision's subject; an unreadable frame is a link all the same."""

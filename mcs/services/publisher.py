@@ -5,6 +5,9 @@ fact leaves at once. There is one append in flight over all channels, so the ord
 is the order of the offers. That is why only neighbours share a frame: to merge with an earlier
 frame of the same channel would let a fact overtake another channel's.
 
+On every channel but ``cluster`` (which begins with the join) the first event of an epoch is a
+``ResyncStarted``: whoever is the first to use a channel, the publisher sees to that.
+
 A frame is retried byte for byte until the log has answered. It may be stored twice then; the
 readers' fold ignores a number that it has taken already, so nothing is counted twice, and nothing
 is missing between two numbers.
@@ -15,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Callable
 from typing import Final, cast
 
 import msgspec
@@ -38,7 +42,8 @@ class Publisher:
     """Appends the observations of one cluster in one epoch.
 
     ``joined`` is the digest of the frame that holds the epoch's ``ClusterJoined``: number 0 of the
-    channel ``cluster``, which is appended before there is a publisher.
+    channel ``cluster``, which is appended before there is a publisher. ``on_open`` is told of each
+    channel that began without being asked to: somebody owes it a full account.
     """
 
     def __init__(
@@ -54,6 +59,8 @@ class Publisher:
         self.epoch = epoch
         self._log, self._clock, self._cluster = log, clock, cluster
         self._next: dict[str, tuple[int, str]] = {subjects.CLUSTER: (1, joined)}
+        self.on_open: Callable[[str], None] = _nobody
+        self._opened = {subjects.CLUSTER}
         self._queue: deque[_Batch] = deque()
         self._in_flight: _Batch | None = None
         self._waiting_bytes, self._backlog_bytes = 0, backlog_bytes
@@ -65,8 +72,13 @@ class Publisher:
         (the next epoch's full account makes up for them).
         """
         for event in events:
-            encoded = msgspec.Raw(_encoder.encode(event))
-            self._put(channel, encoded, first=isinstance(event, ResyncStarted))
+            starts = isinstance(event, ResyncStarted)
+            if channel not in self._opened:
+                self._opened.add(channel)
+                if not starts:
+                    self.offer(channel, ResyncStarted(reason="first use"))
+                    self.on_open(channel)
+            self._put(channel, msgspec.Raw(_encoder.encode(event)), first=starts)
 
     async def publish(self, channel: str, *events: Observation) -> int:
         """Have events stored; returns the sequence of the frame that holds the last of them.
@@ -187,6 +199,10 @@ class Publisher:
         for batch in [*batches, *self._queue]:
             batch.fail(Unavailable("the publisher has stopped"))
         self._queue.clear()
+
+
+def _nobody(_channel: str) -> None:
+    """Nobody listens."""
 
 
 class _Batch:
