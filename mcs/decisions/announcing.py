@@ -1,0 +1,90 @@
+"""What a proxy's user is told, in words: Kubernetes Events and the waiting condition's message."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, assert_never
+
+import msgspec
+
+from mcs.events.decisions import (
+    Fits,
+    Lacks,
+    Never,
+    PlacementWithdrawn,
+    PodDeferred,
+    PodPlaced,
+    ProxyEvicted,
+    Verdict,
+)
+from mcs.events.observations import DelegateRejected
+from mcs.projections.ledger import Placement
+
+MESSAGE_MAX: Final = 1024
+"""The API server refuses an Event with a longer message (core validation, ``ValidateEvent``)."""
+
+Told = PodPlaced | PodDeferred | PlacementWithdrawn | ProxyEvicted | DelegateRejected
+"""What is worth an Event on the proxy."""
+
+
+class Notice(msgspec.Struct, frozen=True, kw_only=True):
+    """An Event about a proxy: ``reason`` is one CamelCase word, ``about`` the placement, if any."""
+
+    type: Literal["Normal", "Warning"]
+    reason: str
+    message: str
+    about: str = ""
+
+
+def announce(event: Told, placement: Placement | None = None) -> Notice:
+    """The Event that tells of ``event``; ``placement`` is the one it concerns, where known."""
+    match event:
+        case PodPlaced():
+            where = f"{event.target}, as {event.namespace}/{event.delegate}"
+            return _notice("Normal", "Placed", f"to run in cluster {where}", event.placement)
+        case PodDeferred():
+            return _notice("Warning", "Deferred", why(event.reasons))
+        case PlacementWithdrawn():
+            text = f"no longer to run in cluster {event.target}: {event.reason}"
+            return _notice("Normal", "Withdrawn", text, event.placement)
+        case ProxyEvicted():
+            text = f"its delegate is being deleted: {event.reason}"
+            return _notice("Warning", "Evicted", text, event.placement)
+        case DelegateRejected():
+            text = rejection(event.reason, event.message, placement)
+            return _notice("Warning", "DelegateRejected", text, event.placement)
+        case _:
+            assert_never(event)
+
+
+def why(reasons: dict[str, Verdict]) -> str:
+    """Why no cluster takes a pod now, cluster by cluster."""
+    if not reasons:
+        return "waiting for a cluster: none is known"
+    each = "; ".join(f"{name}: {_verdict(reasons[name])}" for name in sorted(reasons))
+    return f"waiting for a cluster: {each}"
+
+
+def rejection(reason: str, message: str, placement: Placement | None) -> str:
+    """Why a cluster would not take a delegate, in its API server's words."""
+    where = placement.target if placement and placement.target else "the target"
+    return f"cluster {where} rejected it: {reason}: {message}"
+
+
+def _verdict(verdict: Verdict) -> str:
+    match verdict:
+        case Fits():
+            return "it fits, and is about to be placed"
+        case Lacks(resource=resource):
+            return f"not enough {resource} on any eligible node"
+        case Never(constraint=constraint):
+            return constraint
+        case _:
+            assert_never(verdict)
+
+
+def _notice(
+    type: Literal["Normal", "Warning"], reason: str, message: str, about: str = ""
+) -> Notice:
+    if len(message) > MESSAGE_MAX:
+        message = message[: MESSAGE_MAX - 1] + "…"
+    return Notice(type=type, reason=reason, message=message, about=about)

@@ -1,0 +1,222 @@
+"""Feedback's next steps for one proxy: what the log says of its placements against the proxy.
+
+The proxy tells its user the delegate's story, a little later and never ahead of it. It is bound
+only when its delegate has a real node (until then the placement can be tried elsewhere), or when
+the cluster that may be running it unseen is lost (then Kubernetes' own eviction must be able to
+reach it). Whether anything is written is settled by comparing with the proxy as it is, so that a
+restart writes nothing and a status that somebody else changed is restored.
+
+    released                     let it go, with the delegate's end or Failed
+    being deleted                show the delegate's last words, nothing else
+    evicted                      delete it: its owner may replace it, the finalizer still waits
+    gated                        leave it alone
+    bound elsewhere              fail it
+    delegate vanished            fail it, unless its end or its deletion was seen, or wanted
+    delegate on a real node      bind it, show its status
+    on a lost cluster            bind it
+    rejected or deferred         say why it waits
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+
+import msgspec
+
+from mcs.decisions import announcing
+from mcs.events.decisions import PodDeferred, ProxyReleased
+from mcs.events.observations import DelegateObserved, End, Phase
+from mcs.names import Keys, virtual_node
+from mcs.objects.kinds import Pod
+from mcs.projections.ledger import Intent, Placement, Stage
+
+BOUND_ELSEWHERE = "BoundElsewhere"
+DELEGATE_VANISHED = "DelegateVanished"
+
+
+class View(msgspec.Struct, frozen=True, kw_only=True):
+    """All that is known of a proxy. ``deferred`` is newer than ``latest``, the newest placement;
+    ``lost`` never names the own cluster.
+    """
+
+    proxy: Pod
+    latest: Placement | None = None
+    deferred: PodDeferred | None = None
+    released: ProxyReleased | None = None
+    evicted: bool = False
+    lost: AbstractSet[str] = frozenset()
+
+
+class Bind(msgspec.Struct, frozen=True):
+    """Bind the proxy to a virtual node."""
+
+    node: str
+
+
+class Show(msgspec.Struct, frozen=True):
+    """Show the delegate's status, where it differs. Not ``urgent``: it may wait for the next
+    observation, which mostly makes it superfluous.
+    """
+
+    delegate: DelegateObserved
+    urgent: bool
+
+
+class Explain(msgspec.Struct, frozen=True):
+    """Say on the proxy why it waits."""
+
+    message: str
+
+
+class Finish(msgspec.Struct, frozen=True):
+    """Give the proxy a terminal phase of our own finding."""
+
+    phase: Phase
+    reason: str
+    message: str
+
+
+class DeleteProxy(msgspec.Struct, frozen=True):
+    """Delete the proxy with its own grace period."""
+
+
+class Release(msgspec.Struct, frozen=True):
+    """Remove our finalizer and give a terminal phase, in one patch; then, if ``delete``, delete it
+    with grace 0.
+    """
+
+    phase: Phase
+    delegate: DelegateObserved | None
+    delete: bool
+
+
+Step = Bind | Show | Explain | Finish | DeleteProxy | Release
+
+
+def reflect(view: View, keys: Keys) -> tuple[Step, ...]:
+    """The next steps for a proxy, in order."""
+    proxy, latest = view.proxy, view.latest
+    if view.released is not None:
+        return _release(proxy, latest, keys)
+    if proxy.metadata.deletion_timestamp:
+        return _show(view, latest)
+    if view.evicted:
+        return (DeleteProxy(),)
+    if _ended(proxy):
+        return _show(view, latest)
+    if proxy.spec.scheduling_gates and not proxy.spec.node_name:
+        return ()
+    if latest is None or not latest.decided:
+        return _explain(view)
+    return _follow(view, latest)
+
+
+def _follow(view: View, latest: Placement) -> tuple[Step, ...]:
+    """The steps for a proxy that nobody deletes, and that has a placement."""
+    if latest.live and view.proxy.spec.node_name not in {None, "", virtual_node(latest.target)}:
+        return (_bound_elsewhere(view.proxy, latest),)
+    if finish := _finish(latest):
+        return (finish,)
+    shown = _show(view, latest)
+    if shown or not latest.stage.over:
+        return (*_bind(view, latest), *shown)
+    return _explain(view)
+
+
+def _release(proxy: Pod, latest: Placement | None, keys: Keys) -> tuple[Step, ...]:
+    meta = proxy.metadata
+    held = keys.finalizer in (meta.finalizers or ())
+    deleting = meta.deletion_timestamp is not None
+    # An ended proxy that nobody deletes stays, as ended pods do: only its finalizer goes. One
+    # whose grace is over goes with its last finalizer, without being asked again.
+    delete = not _ended(proxy) or deleting
+    if deleting and not meta.deletion_grace_period_seconds:
+        delete = False
+    if not held and not delete:
+        return ()
+    return (
+        Release(phase=_terminal(latest), delegate=latest.seen if latest else None, delete=delete),
+    )
+
+
+def _terminal(placement: Placement | None) -> Phase:
+    """The delegate's end, as the proxy's last phase: Failed, unless it is known to have
+    succeeded.
+    """
+    if placement is None:
+        return Phase.FAILED
+    succeeded = placement.end is End.SUCCEEDED or placement.phase is Phase.SUCCEEDED
+    return Phase.SUCCEEDED if succeeded else Phase.FAILED
+
+
+def _bound_elsewhere(proxy: Pod, latest: Placement) -> Finish:
+    node, wanted = proxy.spec.node_name, virtual_node(latest.target)
+    message = f"bound to node {node}, while its delegate is placed in {latest.target} ({wanted})"
+    return Finish(phase=Phase.FAILED, reason=BOUND_ELSEWHERE, message=message)
+
+
+def _finish(latest: Placement) -> Finish | None:
+    """A terminal phase that no observation of the delegate shows."""
+    if latest.stage is not Stage.GONE or latest.phase.ended:
+        return None
+    where = f"{latest.target}: {latest.namespace}/{latest.delegate}"
+    match latest.end:
+        case End.SUCCEEDED:
+            return Finish(phase=Phase.SUCCEEDED, reason="", message=f"as told by {where}")
+        case End.FAILED:
+            return Finish(phase=Phase.FAILED, reason="", message=f"as told by {where}")
+        case End.UNKNOWN if not (latest.deleting or withdrawn(latest)):
+            message = f"its delegate ({where}) is no longer there, and nobody saw how it ended"
+            return Finish(phase=Phase.FAILED, reason=DELEGATE_VANISHED, message=message)
+        case _:
+            return None
+
+
+def withdrawn(placement: Placement) -> bool:
+    """Whether the delegate was given up by decision. A conditional withdrawal that came after it
+    was seen on a node did not count; that stays so when it is gone.
+    """
+    if placement.intent is Intent.WITHDRAWN_IF_UNBOUND:
+        return not (placement.seen and placement.seen.node)
+    return placement.intent > Intent.WITHDRAWN_IF_UNBOUND
+
+
+def _bind(view: View, latest: Placement) -> tuple[Step, ...]:
+    if view.proxy.spec.node_name or latest.intent >= Intent.WITHDRAWN:
+        return ()
+    seen = latest.seen is not None and bool(latest.seen.node)
+    unseen = latest.target in view.lost and latest.live
+    return (Bind(virtual_node(latest.target)),) if seen or unseen else ()
+
+
+def _show(view: View, latest: Placement | None) -> tuple[Step, ...]:
+    """The delegate's status, once it has a node or an end; of a lost cluster only an end (its
+    proxies are not Ready, as Kubernetes said).
+    """
+    if latest is None or latest.seen is None:
+        return ()
+    seen = latest.seen
+    ended = seen.phase.ended
+    if not ended and (not seen.node or latest.target in view.lost or latest.stage is Stage.GONE):
+        return ()
+    phase = view.proxy.status.phase
+    if _ended(view.proxy) and phase != seen.phase:
+        return ()  # a phase never goes back
+    return (Show(seen, urgent=seen.phase is not Phase.PENDING),)
+
+
+def _explain(view: View) -> tuple[Step, ...]:
+    """Why the proxy waits, when there is news: a rejection, or a round without a place."""
+    if view.proxy.spec.node_name:
+        return ()
+    parts = []
+    if view.latest is not None and view.latest.stage is Stage.REJECTED:
+        latest = view.latest
+        parts.append(announcing.rejection(latest.reason, latest.message, latest))
+    if view.deferred is not None:
+        parts.append(announcing.why(view.deferred.reasons))
+    return (Explain("; ".join(parts)),) if parts else ()
+
+
+def _ended(proxy: Pod) -> bool:
+    return proxy.status.phase in {Phase.SUCCEEDED, Phase.FAILED}
