@@ -6,14 +6,19 @@ cluster's name) and is booked on one node there, so that the next pod sees what 
 
 from __future__ import annotations
 
+import msgspec
+
 from mcs.decisions.budget import Budget
 from mcs.decisions.scoring import Scores
+from mcs.errors import BadManifest
 from mcs.events.decisions import Fits, Never, PodDeferred, PodPlaced, Verdict
 from mcs.names import Keys, PodKey, delegate_name, placement_id
 from mcs.objects.delegate import delegate_manifest
 from mcs.projections.backlog import Proxy
 from mcs.projections.membership import Member
 from mcs.projections.state import State
+
+_encoder = msgspec.json.Encoder()
 
 
 def place(state: State, keys: Keys, budget: Budget) -> bool:
@@ -32,7 +37,16 @@ def place(state: State, keys: Keys, budget: Budget) -> bool:
             continue
         target = min(totals, key=lambda name: (-totals[name], name))
         fit = scores.fit(proxy.requests, proxy.constraints, target)
-        event = _placed(proxy, target, _name(state, names, proxy, target), fit.node, keys)
+        name = _name(state, names, proxy, target)
+        try:
+            event = _placed(proxy, target, name, fit.node, keys)
+        except BadManifest:
+            # Never here, as the webhook wrote it; but one bad pod must not stop the others (I8).
+            unreadable = Never(constraint="unreadable manifest")
+            verdicts = dict.fromkeys(verdicts, unreadable)
+            if verdicts != proxy.deferred and not budget.take(_deferred(proxy, verdicts)):
+                return False
+            continue
         if not budget.take(event):
             return False
         scores.book(target, event.node, event.requests)
@@ -98,7 +112,7 @@ def _placed(proxy: Proxy, target: str, name: str, node: str, keys: Keys) -> PodP
         proxy.manifest,
         keys=keys,
         source=proxy.source,
-        proxy=PodKey(proxy.namespace, proxy.name),
+        pod=PodKey(proxy.namespace, proxy.name),
         uid=proxy.uid,
         attempt=attempt,
         name=name,
@@ -111,7 +125,7 @@ def _placed(proxy: Proxy, target: str, name: str, node: str, keys: Keys) -> PodP
         namespace=proxy.namespace,
         name=proxy.name,
         delegate=name,
-        manifest=manifest,
+        manifest=_encoder.encode(manifest).decode(),
         node=node,
         requests=proxy.requests,
     )

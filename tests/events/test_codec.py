@@ -1,0 +1,114 @@
+"""Bytes to frames: what cannot be read is a named case."""
+
+import contextlib
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mcs.errors import BadFrame
+from mcs.events import codec
+from mcs.events.decisions import CycleMarked, Fits, Lacks, Never, PodDeferred
+from mcs.events.frames import DecisionFrame, ObservationFrame
+from mcs.events.observations import DelegateObserved, Phase, PodGone, Ticked
+
+SUBJECT = "mcs.obs.c1.capacity"
+
+
+def frame(*events, **fields):
+    fields = {"source": "c1", "channel": "capacity", **fields}
+    return ObservationFrame(events=events, **fields)
+
+
+def with_events(raw):
+    return b'{"schema":9,"source":"c1","channel":"capacity","events":[' + raw + b'],"new":true}'
+
+
+def test_a_frame_reads_as_it_was_written():
+    status = msgspec.Raw(b'{"phase":"Running"}')
+    seen = DelegateObserved(
+        placement="u.1", namespace="n", name="d", uid="x", phase=Phase.RUNNING, status=status
+    )
+    written = frame(seen, PodGone(uid="1"))
+
+    read, unknown = codec.decode_observation(SUBJECT, codec.encode(written))
+
+    assert (read, unknown) == (written, ())
+
+
+def test_a_frame_is_one_line_that_people_can_read():
+    assert codec.encode(frame(PodGone(uid="1"))) == (
+        b'{"schema":1,"source":"c1","epoch":0,"channel":"capacity","number":0,"previous":"",'
+        b'"at":"","events":[{"type":"pod.gone","uid":"1"}]}'
+    )
+
+
+def test_reasons_are_data():
+    reasons = {"c1": Lacks(resource="cpu"), "c2": Never(constraint="taint x"), "c3": Fits()}
+    event = PodDeferred(uid="u", source="c1", namespace="n", name="p", reasons=reasons)
+    written = DecisionFrame(
+        reign=1, cycle=1, based_on=1, previous="", observed="", state="", events=(event,)
+    )
+
+    assert codec.decode_decision("mcs.dec._.c1", codec.encode(written)) == (written, ())
+
+
+@pytest.mark.parametrize(
+    ("raw", "tag"),
+    [
+        (b'{"type":"pod.teleported","uid":"1"}', "pod.teleported"),
+        (b'{"type":"pod.gone","uid":7}', "pod.gone"),
+        (b'{"uid":"1"}', ""),
+        (b"[]", ""),
+    ],
+)
+def test_an_event_that_cannot_be_read_does_not_hide_its_neighbours_i8(raw, tag):
+    data = with_events(b'{"type":"pod.gone","uid":"1"},' + raw + b',{"type":"clock.ticked"}')
+
+    read, unknown = codec.decode_observation(SUBJECT, data)
+
+    assert read.events == (PodGone(uid="1"), Ticked())
+    assert [event.tag for event in unknown] == [tag]
+
+
+def test_a_new_field_is_ignored():
+    data = with_events(b'{"type":"pod.gone","uid":"1","why":"new"}')
+
+    assert codec.decode_observation(SUBJECT, data)[0].events == (PodGone(uid="1"),)
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"\xff\xfe", b"[]", b'{"source":"c1"}', b"null"])
+def test_bytes_without_a_header_are_no_frame(data):
+    with pytest.raises(BadFrame):
+        codec.decode_observation(SUBJECT, data)
+    with pytest.raises(BadFrame):
+        codec.decode_decision("mcs.dec._._", data)
+
+
+@pytest.mark.parametrize("fields", [{"source": "c2"}, {"channel": "proxy"}])
+def test_a_frame_must_belong_to_its_subject_i9(fields):
+    with pytest.raises(BadFrame, match="on subject"):
+        codec.decode_observation(SUBJECT, codec.encode(frame(**fields)))
+
+
+def test_an_unknown_decision_is_kept_apart_with_its_frame():
+    written = DecisionFrame(
+        reign=1, cycle=1, based_on=1, previous="p", observed="o", state="s", events=(CycleMarked(),)
+    )
+    data = codec.encode(written).replace(b'"cycle.marked"', b'"cycle.doubted"')
+
+    read, unknown = codec.decode_decision("mcs.dec._._", data)
+
+    assert (read.previous, read.events) == ("p", ())
+    assert [event.tag for event in unknown] == ["cycle.doubted"]
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_give_a_frame_or_a_bad_frame(data):
+    for decode, subject in (
+        (codec.decode_observation, SUBJECT),
+        (codec.decode_decision, "mcs.dec._._"),
+    ):
+        with contextlib.suppress(BadFrame):
+            decode(subject, data)
