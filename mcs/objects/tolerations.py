@@ -52,6 +52,14 @@ def of_proxy(stated: Sequence[Toleration]) -> list[dict[str, object]]:
     return kept + [dict(toleration) for toleration in OURS]
 
 
+def suffice(stated: Sequence[Toleration], wanted: Sequence[Toleration]) -> bool:
+    """Whether a proxy's tolerations hold all that are wanted, and none that shortens ours."""
+    return all(item in stated for item in wanted) and not any(
+        item.get("key") in {None, "", UNREACHABLE} and item.get("tolerationSeconds") is not None
+        for item in stated
+    )
+
+
 def is_default(toleration: Toleration) -> bool:
     """Whether DefaultTolerationSeconds added it (or it says the same)."""
     return (
