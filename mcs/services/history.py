@@ -21,6 +21,7 @@ class History:
 
     def __init__(self, log: EventLog, state: State) -> None:
         self.state = state
+        self.unknown: list[str] = []  # tags of decisions that a newer version made
         self._log = log
         self._decisions: Reader | None = None
         self._observations: Reader | None = None
@@ -55,9 +56,10 @@ class History:
         arrived = await self._decisions.next(limit=_SLICE, timeout_s=timeout_s)
         for stored in arrived:
             try:
-                frame, _ = codec.decode_decision(stored.subject, stored.data)
+                frame, unknown = codec.decode_decision(stored.subject, stored.data)
             except BadFrame as error:
                 raise LogLost(f"DECISIONS {stored.sequence} cannot be read: {error}") from error
+            self.unknown += [event.tag for event in unknown]
             await self.observe_to(frame.based_on)
             self.state.decide(stored.sequence, stored.subject, stored.data, frame)
         return bool(arrived)

@@ -105,6 +105,11 @@ class Scheduler:
         while True:
             if await self._history.follow(timeout_s=settings.silence_s):
                 continue
+            if self._history.unknown:
+                # Whoever decides must understand every decision before its own.
+                tags = ", ".join(sorted(set(self._history.unknown)))
+                _log.warning("not claiming: unknown decisions (%s); upgrade this scheduler", tags)
+                continue
             self._claim = self._draw_id()
             claim = SchedulerClaimed(
                 reign=self.state.reign + 1, id=self._claim, version=mcs.__version__

@@ -1,0 +1,167 @@
+"""The scheduler on the in-memory log: claiming, deciding, settling, standing down."""
+
+import asyncio
+import contextlib
+
+import pytest
+
+from mcs.adapters.clock import SystemClock
+from mcs.adapters.memory_log import Fate, MemoryBroker
+from mcs.errors import LogLost
+from mcs.events import codec, subjects
+from mcs.events.decisions import CycleMarked, PodPlaced, SchedulerClaimed
+from mcs.events.event import Last
+from mcs.events.observations import ClusterHeartbeat
+from mcs.ports import Stream
+from mcs.services.scheduler import Scheduler
+from mcs.settings import SchedulerSettings
+from tests.building import World, node, proxy
+
+QUICK = SchedulerSettings(silence_s=0.05, mark_s=0.02, retry_s=0.01)
+
+
+class Agents(World):
+    """Writes observations into a broker instead of a list of its own."""
+
+    def __init__(self, broker):
+        self.broker = broker
+        super().__init__()
+
+    def _append(self, events):
+        pass  # schedulers under test decide
+
+    def store(self, subject, data):
+        return self.broker.store([(subject, data)])
+
+
+def scheduler(broker, name="s1", settings=QUICK):
+    connection = broker.connect()
+    ids = iter(f"{name}-{i}" for i in range(100))
+    return Scheduler(
+        connection, connection, SystemClock(), settings, draw_id=lambda: next(ids)
+    ), connection
+
+
+@contextlib.asynccontextmanager
+async def running(*schedulers):
+    tasks = [asyncio.create_task(s.run()) for s in schedulers]
+    try:
+        yield tasks
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def decided(broker):
+    """Every decision stored, with its sequence."""
+    frames = [
+        (m.sequence, codec.decode_decision(m.subject, m.data)[0])
+        for m in broker.streams[Stream.DECISIONS].messages
+    ]
+    return [(sequence, event) for sequence, frame in frames for event in frame.events]
+
+
+def of(broker, kind):
+    return [event for _, event in decided(broker) if isinstance(event, kind)]
+
+
+async def until(condition, *, seconds=20):
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+async def test_a_scheduler_claims_an_idle_log_and_marks_that_it_lives():
+    broker = MemoryBroker(SystemClock())
+    subject, _ = scheduler(broker)
+    async with running(subject):
+        await until(lambda: len(of(broker, CycleMarked)) > 2)
+
+    assert [c.reign for c in of(broker, SchedulerClaimed)] == [1]
+
+
+async def test_an_observation_becomes_a_decision():
+    broker = MemoryBroker(SystemClock())
+    agents = Agents(broker)
+    subject, _ = scheduler(broker)
+    async with running(subject):
+        await until(lambda: subject.active)
+        agents.join("c1", node())
+        agents.proxies("c1", proxy())
+        await until(lambda: of(broker, PodPlaced))
+
+    assert [(p.name, p.target) for p in of(broker, PodPlaced)] == [("pod-u1", "c1")]
+
+
+async def test_of_two_schedulers_one_is_active_and_the_other_takes_over():
+    broker = MemoryBroker(SystemClock())
+    agents = Agents(broker)
+    first, connection = scheduler(broker, "s1")
+    second, _ = scheduler(broker, "s2", SchedulerSettings(silence_s=0.3, mark_s=0.02, retry_s=0.01))
+    async with running(first, second):
+        await until(lambda: first.active)
+        agents.join("c1", node())
+        agents.proxies("c1", proxy("u1"))
+        await until(lambda: of(broker, PodPlaced))
+        assert not second.active
+
+        connection.cut()
+        await until(lambda: second.active)
+        agents.proxies("c1", proxy("u2"))
+        await until(lambda: len(of(broker, PodPlaced)) == 2)
+        connection.mend()
+        await until(lambda: not first.active)
+
+    assert [c.reign for c in of(broker, SchedulerClaimed)][:2] == [1, 2]
+    placements = [p.placement for p in of(broker, PodPlaced)]
+    assert sorted(placements) == ["u1.1", "u2.1"], "I1"
+
+
+@pytest.mark.parametrize("fate", [Fate.LOST, Fate.ANSWER_LOST, Fate.UNSENT])
+async def test_an_append_without_an_answer_is_settled_before_anything_else(fate):
+    broker = MemoryBroker(SystemClock())
+    agents = Agents(broker)
+    subject, connection = scheduler(broker)
+    async with running(subject):
+        await until(lambda: subject.active)
+        agents.join("c1", node())
+        fates = [fate, fate]
+        connection.fate = lambda _: fates.pop() if fates else Fate.DELIVERED
+        agents.proxies("c1", proxy("u1"))
+        await until(lambda: of(broker, PodPlaced))
+        agents.proxies("c1", proxy("u2"))
+        await until(lambda: len(of(broker, PodPlaced)) == 2)
+
+    assert [p.placement for p in of(broker, PodPlaced)] == ["u1.1", "u2.1"], "I6"
+    assert len(of(broker, SchedulerClaimed)) == 1
+
+
+async def test_a_log_that_lost_decisions_an_agent_has_read_stops_the_scheduler():
+    broker = MemoryBroker(SystemClock())
+    agents = Agents(broker)
+    subject, _ = scheduler(broker)
+    async with running(subject) as tasks:
+        await until(lambda: subject.active)
+        agents.join("c1", node())
+        heard = ClusterHeartbeat(decision=Last(sequence=9_999_999, digest="x"))
+        agents.observe("c1", subjects.CLUSTER, heard)
+        await until(tasks[0].done)
+
+        assert isinstance(tasks[0].exception(), LogLost)
+
+
+async def test_observations_that_end_before_a_decisions_base_stop_the_scheduler():
+    broker = MemoryBroker(SystemClock())
+    agents = Agents(broker)
+    subject, _ = scheduler(broker)
+    async with running(subject):
+        await until(lambda: subject.active)
+        agents.join("c1", node())
+        agents.proxies("c1", proxy())
+        await until(lambda: of(broker, PodPlaced))
+    broker.lose_tail(Stream.OBSERVATIONS, 1)
+    again, _ = scheduler(broker, "s2")
+
+    with pytest.raises(LogLost, match="acknowledged observations are lost"):
+        await again.run()
