@@ -197,7 +197,7 @@ def _retry_or_end(state: State, placement: Placement, target: str) -> None:
     if proxy is None:
         return
     never_ran = placement.stage is Stage.REJECTED or placement.end is End.NEVER_CREATED
-    tried = placement.intent is Intent.WITHDRAWN_IF_UNBOUND
+    tried = placement.intent is Intent.WITHDRAWN_IF_UNBOUND and not placement.wanted
     if not (never_ran or tried):
         proxy.ended = True
         return

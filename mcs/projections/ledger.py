@@ -101,7 +101,7 @@ class Placement(msgspec.Struct, kw_only=True):
         delegate had a node) leaves it wanted.
         """
         if self.intent is Intent.WITHDRAWN_IF_UNBOUND:
-            return self.stage in {Stage.BOUND, Stage.ENDED}
+            return self.seen is not None and bool(self.seen.node)
         return self.intent is Intent.WANTED
 
     @property

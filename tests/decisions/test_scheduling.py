@@ -234,6 +234,9 @@ def test_a_delegate_that_was_bound_before_its_withdrawal_stays():
     assert world.cycle() == ()
     assert world.state.ledger.placements["u1.1"].wanted
 
+    world.delegates("c2", "c1", gone("u1.1", End.UNKNOWN))
+    assert world.cycle() == ()  # it ran: never placed again
+
 
 def test_a_deleted_proxy_is_withdrawn_with_its_grace_then_released():
     world = two_clusters()
