@@ -51,7 +51,6 @@ class ControlPlane:
     def __init__(self, name: str, options: Options | None = None) -> None:
         self.name = name
         self.options = options or Options()
-        self.version = parts.version_of("kubernetes")
         self.folder = Path(tempfile.mkdtemp(prefix=f"mcs-{name}-"))
         self.processes: dict[str, Process] = {}
         self._leases: list[PortLease] = []
@@ -89,6 +88,7 @@ class ControlPlane:
             for name in together:
                 await self.processes[name].wait_ready()
         await self.api.wait("/api/v1/namespaces/default/serviceaccounts/default", lambda _: True)
+        self.version: str = (await self.api.get("/version"))["gitVersion"]
 
     def close(self) -> None:
         """Kill every process and remove every file."""

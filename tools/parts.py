@@ -11,7 +11,6 @@ file beside that folder keeps parallel test runs from building the same thing tw
 `KUBEBUILDER_ASSETS` or PATH offers in the same minor version are used as they are.
 """
 
-import fcntl
 import hashlib
 import os
 import re
@@ -20,12 +19,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tools.go_toolchain import go_command
+from tools.locks import exclusively
 
 _MODULES = Path(__file__).parent / "go"
 _PROGRESS_INTERVAL_S = 15.0
@@ -101,7 +99,7 @@ def locate(name: str) -> dict[str, Path]:
             found[program] = path
     missing = [program for program in part.packages if program not in found]
     if missing:
-        with _locked(folder):
+        with exclusively(folder):
             absent = [program for program in missing if not (folder / program).exists()]
             if absent:
                 _build(name, absent, folder)
@@ -149,18 +147,6 @@ def _offered(program: str, part: Part, version: str) -> Path | None:
     answer = subprocess.run(command, capture_output=True, text=True, check=False).stdout
     match = re.search(r"\bv?(\d+\.\d+)\.\d+", answer)
     return Path(path) if match and version.startswith(f"v{match.group(1)}.") else None
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_name(folder.name + ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            _say(f"{folder.name} is being built by another process, waiting")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _build(name: str, programs: list[str], folder: Path) -> None:
