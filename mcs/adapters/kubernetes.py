@@ -114,10 +114,13 @@ class KubernetesCluster:
         name: str = "",
         subresource: str = "",
     ) -> T:
-        """Create an object, or post to a subresource (whose answer may be a mere Status)."""
+        """Create an object, or post to a subresource (gives an empty object: the answer says no
+        more than that it was done).
+        """
         path = _path(kind, namespace, name, subresource)
         where = self._where("create", kind, namespace, name or _named(manifest), subresource)
-        return decoding(kind).object(await self._http.send("POST", path, where, _encode(manifest)))
+        data = await self._http.send("POST", path, where, _encode(manifest))
+        return kind.type() if subresource else decoding(kind).object(data)
 
     async def patch(
         self,

@@ -36,15 +36,18 @@ class _Event(msgspec.Struct, Generic[T]):
     object: T
 
 
-class _Failure(msgspec.Struct):
+class _Other(msgspec.Struct):
+    """An event that is no object's: a bookmark, whose object is hollow, or an error."""
+
     type: str
-    object: Status
+    object: msgspec.Raw
 
 
 class Decoding(Generic[T]):
     """Decoders of one kind."""
 
     def __init__(self, type: type[T]) -> None:
+        self._type = type
         self._object: msgspec.json.Decoder[T] = msgspec.json.Decoder(type)
         self._page: msgspec.json.Decoder[Page[T]] = msgspec.json.Decoder(Page[type])  # type: ignore[valid-type] # the type is known at run time only
         self._event: msgspec.json.Decoder[_Event[T]] = msgspec.json.Decoder(_Event[type])  # type: ignore[valid-type] # as above
@@ -66,10 +69,13 @@ class Decoding(Generic[T]):
         try:
             event = self._event.decode(line)
         except msgspec.ValidationError:
-            failure = msgspec.json.decode(line, type=_Failure)
-            if failure.type != "ERROR":
-                raise
-            return failure.object
+            other = msgspec.json.decode(line, type=_Other)
+            if other.type == Change.BOOKMARK:
+                mark = msgspec.json.decode(other.object, type=Object)
+                return Watched(Change.BOOKMARK, self._type(metadata=mark.metadata))
+            if other.type == "ERROR":
+                return msgspec.json.decode(other.object, type=Status)
+            raise
         return Watched(event.type, self._own(event.object))
 
     def _own(self, item: T) -> T:

@@ -28,10 +28,17 @@ RETRY_AFTER_S: Final = 1.0
 _INVALID: Final = frozenset({400, 405, 406, 413, 415, 422})
 
 
+class Cause(msgspec.Struct):
+    """One reason of a refusal, and the field that it concerns."""
+
+    field: str = ""
+
+
 class Details(msgspec.Struct, rename="camel"):
     """What a Status adds for programs."""
 
     retry_after_seconds: float = 0
+    causes: tuple[Cause, ...] | None = None
 
 
 class Status(msgspec.Struct):
@@ -43,6 +50,7 @@ class Status(msgspec.Struct):
     details: Details | None = None
 
 
+_UID: Final = Cause(field="metadata.uid")
 _status: Final = msgspec.json.Decoder(Status)
 
 
@@ -62,12 +70,15 @@ def from_status(
     code = status.code or code
     message = status.message or f"HTTP {code}"
     waits = [float(retry_after)] if retry_after.isdigit() else []
-    if status.details is not None and status.details.retry_after_seconds:
-        waits.append(status.details.retry_after_seconds)
+    details = status.details
+    if details is not None and details.retry_after_seconds:
+        waits.append(details.retry_after_seconds)
     if code == 429 or (code == 503 and waits):
         wait_s = waits[0] if waits else RETRY_AFTER_S
         return Busy(message, code=code, retry_after_s=wait_s, where=where)
     kind = _class(code, status.reason)
+    if kind is Invalid and details is not None and _UID in (details.causes or ()):
+        kind = Conflict  # a patch's uid precondition failed; the API server calls it immutable
     if code == 401:
         message += " (the credentials are not accepted; are they expired?)"
     return kind(message, code=code, reason=status.reason, where=where)

@@ -121,8 +121,12 @@ class Registry:
         """Bind a pod to a node. Raises NotFound, Conflict."""
         if kind is not PODS or request.subresource != "binding":
             raise NotFound("the server could not find the requested resource", code=404)
-        entry = self.entry(kind, request.namespace, request.name)
         metadata = binding.get("metadata") or {}
+        if metadata.get("name") != request.name:
+            raise Invalid(
+                "name in URL does not match name in Binding object", code=400, reason="BadRequest"
+            )
+        entry = self.entry(kind, request.namespace, request.name)
         memory_rules.check_preconditions(
             kind,
             entry.manifest["metadata"],

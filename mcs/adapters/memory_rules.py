@@ -68,8 +68,12 @@ def check_preconditions(kind: Kind[Any], metadata: Json, uid: str, resource_vers
         ("ResourceVersion", resource_version, metadata["resourceVersion"]),
     ):
         if wanted and wanted != actual:
-            text = f"Precondition failed: {field} in precondition: {wanted}"
-            raise conflict(resource(kind), name, f"{text}, {field} in object meta: {actual}")
+            raise conflict(
+                kind.name,
+                name,
+                f"the {field} in the precondition ({wanted}) does not match the {field} in record "
+                f"({actual})",
+            )
 
 
 def wipe(metadata: Json) -> None:
@@ -122,11 +126,11 @@ def prepare_update(kind: Kind[Any], old: Json, new: Json, subresource: str) -> J
             "try again",
         )
     if metadata.get("uid", was["uid"]) != was["uid"]:
-        raise conflict(
-            resource(kind),
-            name,
-            f"Precondition failed: UID in precondition: {metadata['uid']}, "
-            f"UID in object meta: {was['uid']}",
+        # a real one says 422, immutable field; the port makes that the Conflict which it means
+        raise Conflict(
+            str(invalid(kind, name, "metadata.uid: Invalid value: field is immutable")),
+            code=422,
+            reason="Invalid",
         )
     for field in ("name", "namespace"):
         if metadata.get(field) != was.get(field):
