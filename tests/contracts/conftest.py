@@ -1,0 +1,57 @@
+"""The worlds that each contract of the log is checked in."""
+
+import asyncio
+import os
+
+import pytest
+
+from mcs.adapters.nats_server import NatsServer
+from tests.contracts.logs import MemoryWorld, NatsWorld
+from tools.free_ports import reserve_port
+
+IMAGE = "nats:2.15.1"
+
+
+@pytest.fixture(scope="module")
+def nats_url(tmp_path_factory):
+    """An embedded nats-server for the tests of one module."""
+    lease = reserve_port()
+    server = NatsServer(store=tmp_path_factory.mktemp("nats"), port=lease.port)
+    asyncio.run(server.start())
+    yield server.url
+    asyncio.run(server.stop())
+    lease.release()
+
+
+@pytest.fixture(scope="module")
+def container_url():
+    """The official image, in a container; host networking, since some engines have no bridge."""
+    os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")  # it would need an image more
+    docker = pytest.importorskip("docker")
+    try:
+        docker.from_env().ping()
+    except docker.errors.DockerException as error:
+        pytest.skip(f"no Docker engine answers: {error}")
+    from testcontainers.core.container import DockerContainer
+
+    lease = reserve_port()
+    arguments = ["-js", "-a", "127.0.0.1", "-p", str(lease.port)]
+    container = DockerContainer(IMAGE, network_mode="host").with_command(arguments)
+    with container:
+        yield f"nats://127.0.0.1:{lease.port}"
+    lease.release()
+
+
+@pytest.fixture(
+    params=[
+        "memory",
+        pytest.param("nats", marks=pytest.mark.live),
+        pytest.param("container", marks=[pytest.mark.live, pytest.mark.docker]),
+    ]
+)
+def world(request):
+    if request.param == "memory":
+        return MemoryWorld()
+    return NatsWorld(
+        request.getfixturevalue("nats_url" if request.param == "nats" else "container_url")
+    )

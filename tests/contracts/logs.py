@@ -1,0 +1,94 @@
+"""The same world for both logs: connections, and what may happen to streams behind their back."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from typing import Self
+
+from mcs.adapters.clock import SystemClock
+from mcs.adapters.jetstream import JetStream, connect
+from mcs.adapters.jetstream_api import Answer, ask
+from mcs.adapters.memory_log import MemoryBroker, MemoryLog
+from mcs.adapters.streams import apply_streams
+from mcs.ports import Stream
+
+
+class MemoryWorld:
+    """A broker in this process."""
+
+    async def __aenter__(self) -> Self:
+        self._broker = MemoryBroker(SystemClock())
+        self._open = AsyncExitStack()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._open.aclose()
+
+    async def connect(self) -> MemoryLog:
+        log = self._broker.connect()
+        self._open.push_async_callback(log.close)
+        return log
+
+    async def trim(self, stream: Stream, first: int) -> None:
+        self._broker.trim(stream, first)
+
+    async def shorten(self, stream: Stream, last: int) -> None:
+        self._broker.lose_tail(stream, last)
+
+    async def replace(self, stream: Stream) -> None:
+        self._broker.replace(stream, "another")
+
+    async def remove(self, stream: Stream) -> None:
+        self._broker.remove(stream)
+
+
+class NatsWorld:
+    """A real server; every test finds fresh streams in it."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    async def __aenter__(self) -> Self:
+        self._open = AsyncExitStack()
+        self._admin = await self.connect()
+        for stream in Stream:
+            await self._api(f"STREAM.DELETE.{stream}")  # missing the first time
+        await apply_streams(self._admin)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._open.aclose()
+
+    async def connect(self) -> JetStream:
+        log = await connect(self.url)
+        self._open.push_async_callback(log.close)
+        return log
+
+    async def trim(self, stream: Stream, first: int) -> None:
+        assert (await self._api(f"STREAM.PURGE.{stream}", {"seq": first})).error is None
+
+    async def shorten(self, stream: Stream, last: int) -> None:
+        """The same stream, by its identity, with fewer messages, as after a lost disk's tail."""
+        reader = await self._admin.read(stream)
+        kept = await reader.next(limit=last)
+        assert len(kept) == last
+        await reader.close()
+        found = await ask(self._admin.connection, f"STREAM.INFO.{stream}", _Config)
+        await self.remove(stream)
+        assert (await self._api(f"STREAM.CREATE.{stream}", found.config)).error is None
+        for message in kept:
+            await self._admin.append([(message.subject, message.data)])
+
+    async def replace(self, stream: Stream) -> None:
+        await self.remove(stream)
+        await apply_streams(self._admin)
+
+    async def remove(self, stream: Stream) -> None:
+        assert (await self._api(f"STREAM.DELETE.{stream}")).error is None
+
+    async def _api(self, what: str, request: object = None) -> Answer:
+        return await ask(self._admin.connection, what, Answer, request)
+
+
+class _Config(Answer, frozen=True):
+    config: dict[str, object] = {}
