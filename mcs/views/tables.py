@@ -1,0 +1,152 @@
+"""Overviews and explanations drawn with rich: what ``mcs status`` and ``mcs why`` print."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from mcs.quantities import CPU, MEMORY
+from mcs.views.amounts import amount, amounts, lasting
+from mcs.views.overview import ClusterRow, Overview, WaitingRow
+from mcs.views.painting import paint
+from mcs.views.reasoning import ClusterVerdict
+from mcs.views.words import Piece, bad, cluster, command, good, pod, quiet, say, wait
+
+_WAITING_MOST: Final = 20
+_STUCK_MOST: Final = 20
+_HARMLESS: Final = {"ok": "green", "cordoned": "yellow", "left": "yellow"}
+
+
+def status_view(view: Overview) -> RenderableType:
+    """The whole of ``mcs status``."""
+    parts: list[RenderableType] = [_heading(view), _clusters(view.clusters)]
+    if view.running:
+        parts += [_title("Running"), _running(view)]
+    if view.waiting:
+        parts += [_title(f"Waiting ({len(view.waiting)})"), _waiting(view.waiting)]
+    if view.stuck:
+        parts += [_title(f"Stuck ({len(view.stuck)})"), _stuck(view)]
+    if view.parked:
+        parts += [_title("Parked, that is: not understood, and passed over"), _parked(view)]
+    parts.append(_footing(view))
+    return Group(*parts)
+
+
+def verdict_table(verdicts: Sequence[ClusterVerdict]) -> Table:
+    """Each cluster's verdict on one pod."""
+    table = table_of("cluster", "verdict", "")
+    for row in verdicts:
+        chosen = paint(say(good("← most room"))) if row.chosen else Text()
+        table.add_row(paint(say(cluster(row.cluster))), paint(row.words), chosen)
+    return table
+
+
+def table_of(*headings: str, right: Sequence[str] = ()) -> Table:
+    """An empty table in the house style; headings in ``right`` are of numbers."""
+    table = Table(box=box.SIMPLE_HEAD, header_style="bright_black", pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, justify="right" if heading in right else "left")
+    return table
+
+
+def _heading(view: Overview) -> Text:
+    row = view.scheduler
+    if row.silent_s is None:
+        state: Piece = bad("none has ever been active: start one with `mcs scheduler`")
+    elif row.active:
+        state = good("active")
+    else:
+        state = bad(f"silent for {lasting(row.silent_s)}: start one with `mcs scheduler`")
+    more = f", reign {row.reign}, cycle {row.cycle}, policy {row.policy.score}" if row.reign else ""
+    return paint(say("Scheduler ", state, quiet(more)))
+
+
+def _clusters(rows: Sequence[ClusterRow]) -> RenderableType:
+    if not rows:
+        return paint(
+            say(wait("No cluster has joined yet"), ": start an agent in each, `mcs agent`")
+        )
+    right = ("nodes", "cpu free", "memory free", "heard")
+    table = table_of("cluster", "state", "roles", *right[:3], right[3], "kubernetes", right=right)
+    for row in rows:
+        states = Text(", ").join(Text(word, _HARMLESS.get(word, "bold red")) for word in row.states)
+        ready = "" if row.ready == row.nodes else f"{row.ready}/"
+        table.add_row(
+            paint(say(cluster(row.name))),
+            states,
+            "+".join(row.roles) or "–",
+            f"{ready}{row.nodes}",
+            _of(row, CPU),
+            _of(row, MEMORY),
+            f"{lasting(row.heard_s)} ago",
+            row.kubernetes,
+        )
+    return table
+
+
+def _of(row: ClusterRow, resource: str) -> Text:
+    free, total = amount(resource, row.free[resource]), amount(resource, row.total[resource])
+    return Text.assemble((free, "magenta"), (f" / {total}", "bright_black"))
+
+
+def _running(view: Overview) -> Table:
+    table = table_of("source", "", "target", "pods", "", right=("pods",))
+    for row in view.running:
+        phases = ", ".join(f"{count} {phase}" for phase, count in sorted(row.phases.items()))
+        table.add_row(
+            paint(say(cluster(row.source))),
+            "→",
+            paint(say(cluster(row.target))),
+            str(row.count),
+            Text(phases, "bright_black"),
+        )
+    return table
+
+
+def _waiting(rows: Sequence[WaitingRow]) -> Table:
+    table = table_of("pod", "asks", "why not")
+    for row in rows[:_WAITING_MOST]:
+        name = paint(say(cluster(row.source), " ", pod(row.namespace, row.name)))
+        table.add_row(name, paint(amounts(row.requests)), _reasons(row))
+    if len(rows) > _WAITING_MOST:
+        table.add_row(Text(f"… and {len(rows) - _WAITING_MOST} more (--json)", "bright_black"))
+    return table
+
+
+def _reasons(row: WaitingRow) -> Text:
+    if row.gates:
+        return paint(say(wait(f"gated by {', '.join(row.gates)}")))
+    lines = [paint(say(cluster(name), f": {row.reasons[name]}")) for name in sorted(row.reasons)]
+    return Text("\n").join(lines) if lines else paint(say(wait("about to be looked at")))
+
+
+def _stuck(view: Overview) -> Table:
+    table = table_of("what", "waits for", "a person may end it by")
+    for row in view.stuck[:_STUCK_MOST]:
+        commands = Text("\n").join(paint(say(command(each))) for each in row.commands)
+        table.add_row(Text(row.what, "bold"), Text(row.waits_for), commands)
+    if len(view.stuck) > _STUCK_MOST:
+        table.add_row(Text(f"… and {len(view.stuck) - _STUCK_MOST} more (--json)", "bright_black"))
+    return table
+
+
+def _parked(view: Overview) -> Table:
+    table = table_of("count", "what", right=("count",))
+    for reason, count in view.parked.items():
+        table.add_row(str(count), Text(reason, "yellow"))
+    return table
+
+
+def _footing(view: Overview) -> Text:
+    old = f", {lasting(view.behind_s)} old" if view.behind_s > 5 else ""
+    place = f"decision {view.decision}, observation {view.observation}{old}"
+    return paint(say(quiet(f"State {view.digest[:16]}… at {place}")))
+
+
+def _title(text: str) -> Text:
+    return Text(text, "bold")
