@@ -57,6 +57,7 @@ class ResourceRequirements(Camel, frozen=True, kw_only=True):
 class Container(Camel, frozen=True, kw_only=True):
     name: str = ""
     restart_policy: str | None = None
+    restart_policy_rules: Raw = NOTHING
     resources: ResourceRequirements | None = None
 
 
@@ -143,6 +144,11 @@ class TaintSpec(Camel, frozen=True, kw_only=True):
     key: str = ""
     value: str | None = None
     effect: str = ""
+    time_added: str | None = None
+
+
+class NodeInfo(Camel, frozen=True, kw_only=True):
+    kubelet_version: str = ""
 
 
 class NodeSpec(Camel, frozen=True, kw_only=True):
@@ -154,6 +160,7 @@ class NodeStatus(Camel, frozen=True, kw_only=True):
     capacity: dict[str, str] | None = None
     allocatable: dict[str, str] | None = None
     conditions: tuple[Condition, ...] | None = None
+    node_info: NodeInfo = NodeInfo()
 
 
 class Node(Object, frozen=True, kw_only=True):

@@ -95,7 +95,7 @@ def pod_observed(
     """
     if role(pod, keys, virtual_nodes=virtual_nodes) is not Role.OTHER:
         return None
-    if not pod.spec.node_name or _phase(pod).ended:
+    if not pod.spec.node_name or phase_of(pod).ended:
         return None
     return PodObserved(
         uid=pod.metadata.uid,
@@ -128,7 +128,7 @@ def proxy_observed(pod: Pod, keys: Keys) -> ProxyObserved:
         gates=gates(pod.spec),
         dependencies=dependencies(references),
         cluster=(pod.metadata.annotations or {}).get(keys.clustername, ""),
-        ended=_phase(pod).ended,
+        ended=phase_of(pod).ended,
     )
 
 
@@ -153,7 +153,7 @@ def delegate_observed(pod: Pod, keys: Keys) -> DelegateObserved | None:
     owned = owner(pod, keys)
     if owned is None:
         return None
-    phase = _phase(pod)
+    phase = phase_of(pod)
     annotations = pod.metadata.annotations or {}
     return DelegateObserved(
         placement=owned.placement,
@@ -177,7 +177,8 @@ def _used(pod: Pod, phase: Phase) -> Resources:
     return bound_requests(pod) if pod.spec.node_name else effective_requests(pod.spec)
 
 
-def _phase(pod: Pod) -> Phase:
+def phase_of(pod: Pod) -> Phase:
+    """A pod's phase; Unknown for one that this version does not know."""
     try:
         return Phase(pod.status.phase or Phase.PENDING)
     except ValueError:

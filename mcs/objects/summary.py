@@ -1,0 +1,102 @@
+"""A cluster in a few numbers: what its heartbeat says, and other clusters' virtual nodes show."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import msgspec
+
+from mcs.errors import BadSettings
+from mcs.events.observations import NodeObserved
+from mcs.names import DEFAULT_DOMAIN, VIRTUAL_NODE_TAINT
+from mcs.quantities import PODS, Resources, add, subtract
+
+_PRIVATE: Final = (
+    r"kubernetes\.io/hostname",
+    r"node-role\.kubernetes\.io/.*",
+    r"kubernetes\.io/role",
+    r"node\.kubernetes\.io/exclude-from-external-load-balancers",
+    r"(beta\.|alpha\.)?service-controller\.kubernetes\.io/.*",
+    re.escape(VIRTUAL_NODE_TAINT),
+    re.escape(DEFAULT_DOMAIN) + r"/.*",
+    r"type",
+)
+_private: Final = re.compile("|".join(f"(?:{pattern})" for pattern in _PRIVATE))
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """What a heartbeat says: totals, and what is free on nodes that take pods."""
+
+    totals: Resources
+    free: Resources
+    labels: dict[str, str]
+    nodes: int
+    pods: int
+
+
+def summarised(
+    nodes: Iterable[NodeObserved],
+    used: Mapping[str, Resources],
+    *,
+    pods: Mapping[str, int] | None = None,
+    excluded: str = "",
+) -> Summary:
+    """The cluster's real nodes together.
+
+    ``used`` and ``pods``: requests and number of the pods bound to each node, by its name.
+    ``excluded``: a pattern; labels are left out whose ``key=value`` it matches from the start.
+
+    Raises:
+        BadSettings: ``excluded`` is no regular expression.
+    """
+    everything = sorted(nodes, key=lambda node: node.name)
+    count = pods or {}
+    totals: Resources = {}
+    free: Resources = {}
+    for node in everything:
+        totals = add(totals, node.allocatable)
+        if node.ready and not node.cordoned:
+            taken = add(used.get(node.name, {}), {PODS: count.get(node.name, 0)})
+            left = subtract(node.allocatable, taken)
+            free = add(free, {name: max(0, left[name]) for name in node.allocatable})
+    return Summary(
+        totals=_ordered(totals),
+        free=_ordered(free),
+        labels=common_labels((node.labels for node in everything), excluded=excluded),
+        nodes=len(everything),
+        pods=sum(count.get(node.name, 0) for node in everything),
+    )
+
+
+def common_labels(labels: Iterable[Mapping[str, str]], *, excluded: str = "") -> dict[str, str]:
+    """Labels that all nodes carry with one value, without those that say what one node is.
+
+    Raises:
+        BadSettings: ``excluded`` is no regular expression.
+    """
+    try:
+        pattern = re.compile(excluded) if excluded else None
+    except re.error as error:
+        raise BadSettings(f"{excluded!r} is no regular expression: {error}") from error
+    common: dict[str, str] | None = None
+    for each in labels:
+        same = each if common is None else common.items() & each.items()
+        common = dict(same)
+    return {
+        key: value
+        for key, value in sorted((common or {}).items())
+        if may_stand_for_a_cluster(key) and not (pattern and pattern.match(f"{key}={value}"))
+    }
+
+
+def may_stand_for_a_cluster(key: str) -> bool:
+    """Whether a label with this key may pass from a target's nodes to its virtual node: one of a
+    single node (its hostname, its role) or of ours must not.
+    """
+    return _private.fullmatch(key) is None
+
+
+def _ordered(amounts: Resources) -> Resources:
+    return {name: amounts[name] for name in sorted(amounts)}
