@@ -181,7 +181,8 @@ asyncio.run(main())
 """
 
 
-def test_nothing_outlives_a_parent_that_was_killed():
+def test_nothing_outlives_a_parent_that_was_killed(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))  # nobody is left to remove its folder
     command = [sys.executable, "-c", PARENT]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path.cwd()) as parent:
         children = [int(text) for text in parent.stdout.readline().split()]
