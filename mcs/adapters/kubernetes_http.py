@@ -23,6 +23,7 @@ import mcs
 from mcs.adapters.kubernetes_access import Access
 from mcs.adapters.kubernetes_errors import translated, unreachable
 from mcs.adapters.kubernetes_watch import WATCH_SILENCE_S
+from mcs.errors import BadSettings
 
 CONNECTIONS: Final = 64  # concurrent requests; watches come on top
 CONNECT_TIMEOUT_S: Final = 5.0
@@ -72,7 +73,7 @@ class Http:
                     await self._access.renew()
                     response = await self._open(self._session, method, path, body, content)
                     data = await response.read()
-        except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
+        except (aiohttp.ClientError, OSError, BadSettings) as error:  # TimeoutError is an OSError
             raise unreachable(error, where) from error
         if response.status >= 300:
             raise translated(response.status, response.headers, data, where)
@@ -94,7 +95,7 @@ class Http:
                     await self._access.renew()
                     response = await self._open(self._watches, "GET", path, None, _JSON)
                 failed = b"" if response.status == 200 else await response.read()
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, BadSettings) as error:
             raise unreachable(error, where) from error
         try:
             if response.status != 200:
