@@ -2,7 +2,7 @@
 
 A part is a Go module of ours under `tools/go/`, whose `tool` lines name the programs and whose
 go.sum pins every byte of their source. `locate("kubernetes")` answers where the programs are and
-builds them if need be; `python -m tools.parts` builds everything (some twelve minutes on two
+builds them if need be; `python -m tools.parts` builds everything (up to fifteen minutes on two
 cores).
 
 The cache (`MCS_CACHE`, else `XDG_CACHE_HOME/mcs`, else `~/.cache/mcs`) holds one folder per part,
