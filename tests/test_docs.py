@@ -1,0 +1,209 @@
+"""The documentation says what the code does: events, settings, invariants, decisions, links."""
+
+import re
+from pathlib import Path
+from typing import get_args
+
+import msgspec
+import pytest
+
+from mcs.decisions.budget import subject_of
+from mcs.events import constraints, decisions, observations
+from mcs.events.decisions import Decision, PlacementWithdrawn, PodPlaced, ProxyReleased
+from mcs.events.event import Last, Part
+from mcs.events.frames import DecisionFrame, ObservationFrame
+from mcs.events.observations import (
+    DelegateGone,
+    DelegateObserved,
+    DelegateRejected,
+    Observation,
+    Phase,
+    Unknown,
+)
+from mcs.projections.ledger import Intent, Ledger, Stage
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
+EVENTS = [*get_args(Observation), *get_args(Decision)]
+PARTS = [
+    part
+    for module in (observations, decisions, constraints)
+    for part in vars(module).values()
+    if isinstance(part, type) and issubclass(part, Part) and part not in (Part, Unknown)
+]
+HEADING = re.compile(r"^(#+) (.+)$", re.MULTILINE)
+
+
+def sections(page, level=3):
+    """Text below each heading of ``level``, by heading."""
+    text = (DOCS / page).read_text()
+    found = list(HEADING.finditer(text))
+    ends = [match.start() for match in found[1:]] + [len(text)]
+    return {
+        match[2]: text[match.end() : end]
+        for match, end in zip(found, ends, strict=True)
+        if len(match[1]) == level
+    }
+
+
+def table(text):
+    """Rows of the tables in ``text``, as lists of cells; heads and rules left out."""
+    rows = []
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    for before, line in zip(["", *lines], lines, strict=False):
+        if set(line) <= set("|-: "):
+            rows.pop() if rows and rows[-1] == cells(before) else None
+        else:
+            rows.append(cells(line))
+    return rows
+
+
+def cells(line):
+    return [cell.strip() for cell in line.strip().strip("|").split(" | ")]
+
+
+def head(text):
+    return cells(next(line for line in text.splitlines() if line.startswith("|")))
+
+
+def fields(struct):
+    return [field.encode_name for field in msgspec.structs.fields(struct)]
+
+
+def code(text):
+    return text.strip("`")
+
+
+def titles():
+    return {event: f"`{event.__struct_config__.tag}` · {event.__name__}" for event in EVENTS}
+
+
+# -- the catalogue of events ---------------------------------------------------------------------
+
+
+def test_the_catalogue_holds_every_event_and_no_other():
+    known = set(titles().values())
+    written = {title for title in sections("events.md") if " · " in title}
+
+    assert written == known
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.__name__)
+def test_the_catalogue_holds_every_field_of_an_event(event):
+    text = sections("events.md")[titles()[event]]
+
+    assert [code(row[0]) for row in table(text)] == fields(event)
+    assert fields(event) or "It has no fields." in text
+
+
+@pytest.mark.parametrize("part", [Last, *PARTS], ids=lambda part: part.__name__)
+def test_the_catalogue_holds_every_part_of_an_event(part):
+    text = sections("events.md")[part.__name__]
+
+    assert [code(row[0]) for row in table(text)] == fields(part)
+    assert fields(part) or "It has no fields." in text
+
+
+@pytest.mark.parametrize(
+    ("title", "frame"),
+    [("Observation frame", ObservationFrame), ("Decision frame", DecisionFrame)],
+)
+def test_the_catalogue_holds_every_field_of_a_frame(title, frame):
+    assert [code(row[0]) for row in table(sections("events.md")[title])] == fields(frame)
+
+
+@pytest.mark.parametrize("event", get_args(Decision), ids=lambda event: event.__name__)
+def test_a_decisions_subject_is_the_one_in_the_catalogue(event):
+    named = {"source": "<source>", "target": "<target>"}
+    required = {
+        field.name: {} if field.name in ("policy", "reasons") else named.get(field.name, "x")
+        for field in msgspec.structs.fields(event)
+        if field.required or field.name in named
+    }
+    numbers = {name: 1 for name in ("reign", "rules", "schema") if name in required}
+    sample = msgspec.convert(required | numbers, event, strict=False)
+
+    text = sections("events.md")[titles()[event]]
+    assert text.strip().startswith(f"On `{subject_of(sample)}`")
+
+
+def test_the_catalogue_names_no_tag_that_does_not_exist():
+    tags = {event.__struct_config__.tag for event in EVENTS}
+    families = {tag.split(".")[0] for tag in tags}
+    wrong = [
+        f"{page.name}: {word}"
+        for page in PAGES
+        for word in re.findall(r"`([a-z]+\.[a-z]+)`", page.read_text())
+        if word.split(".")[0] in families and word not in tags
+    ]
+
+    assert wrong == []
+
+
+# -- transitions ---------------------------------------------------------------------------------
+
+ID = "u.1"
+NAMED = {"placement": ID, "namespace": "default", "name": "d"}
+ROUTE = {"placement": ID, "uid": "u", "source": "c1", "target": "c2", "namespace": "default"}
+SEEN = {**NAMED, "uid": "x"}
+STAGE_EVENTS = {
+    "`delegate.observed`, no node": DelegateObserved(**SEEN),
+    "`delegate.observed`, on a node": DelegateObserved(**SEEN, node="n", phase=Phase.RUNNING),
+    "`delegate.observed`, ended": DelegateObserved(**SEEN, node="n", phase=Phase.FAILED),
+    "`delegate.rejected`": DelegateRejected(**NAMED, reason="Invalid"),
+    "`delegate.gone`": DelegateGone(**NAMED),
+}
+REACH = {
+    "DECIDED": None,
+    "PENDING": "`delegate.observed`, no node",
+    "BOUND": "`delegate.observed`, on a node",
+    "ENDED": "`delegate.observed`, ended",
+    "REJECTED": "`delegate.rejected`",
+    "GONE": "`delegate.gone`",
+}
+WITHDRAWN = {**ROUTE, "name": "p", "delegate": "d", "reason": "proxy deleted"}
+INTENT_EVENTS = {
+    "`placement.withdrawn`, unbound_only": PlacementWithdrawn(**WITHDRAWN, unbound_only=True),
+    "`placement.withdrawn`": PlacementWithdrawn(**WITHDRAWN),
+    "`proxy.released`": ProxyReleased(
+        uid="u", source="c1", namespace="default", name="p", placement=ID, target="c2"
+    ),
+}
+STEPS = {
+    "WANTED": None,
+    "WITHDRAWN_IF_UNBOUND": "`placement.withdrawn`, unbound_only",
+    "WITHDRAWN": "`placement.withdrawn`",
+    "RELEASED": "`proxy.released`",
+}
+
+
+def folded(*events):
+    ledger = Ledger()
+    ledger.apply(PodPlaced(**ROUTE, name="p", delegate="d", manifest="{}", node="n"), sequence=1)
+    for event in events:
+        if event is not None:
+            ledger.apply(event)
+    return ledger.placements[ID]
+
+
+def real_table(read, events, reach):
+    return [
+        [start, *(read(folded(events.get(how), event)).name for event in events.values())]
+        for start, how in reach.items()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("title", "read", "events", "reach", "states"),
+    [
+        ("Placements: stage", lambda p: p.stage, STAGE_EVENTS, REACH, Stage),
+        ("Placements: intent", lambda p: p.intent, INTENT_EVENTS, STEPS, Intent),
+    ],
+)
+def test_the_tables_of_transitions_are_what_the_ledger_does(title, read, events, reach, states):
+    text = sections("events.md")[title]
+
+    assert list(reach) == [state.name for state in states]
+    assert head(text) == ["from", *events]
+    assert table(text) == real_table(read, events, reach)
