@@ -6,17 +6,9 @@ from typing import Final, Literal, assert_never
 
 import msgspec
 
-from mcs.events.decisions import (
-    Fits,
-    Lacks,
-    Never,
-    PlacementWithdrawn,
-    PodDeferred,
-    PodPlaced,
-    ProxyEvicted,
-    Verdict,
-)
+from mcs.events.decisions import PlacementWithdrawn, PodDeferred, PodPlaced, ProxyEvicted
 from mcs.events.observations import DelegateRejected
+from mcs.objects.waiting import waiting_words
 from mcs.projections.ledger import Placement
 
 MESSAGE_MAX: Final = 1024
@@ -42,7 +34,7 @@ def announce(event: Told, placement: Placement | None = None) -> Notice:
             where = f"{event.target}, as {event.namespace}/{event.delegate}"
             return _notice("Normal", "Placed", f"to run in cluster {where}", event.placement)
         case PodDeferred():
-            return _notice("Warning", "Deferred", why(event.reasons))
+            return _notice("Warning", "Deferred", waiting_words(event.reasons))
         case PlacementWithdrawn():
             text = f"no longer to run in cluster {event.target}: {event.reason}"
             return _notice("Normal", "Withdrawn", text, event.placement)
@@ -56,30 +48,10 @@ def announce(event: Told, placement: Placement | None = None) -> Notice:
             assert_never(event)
 
 
-def why(reasons: dict[str, Verdict]) -> str:
-    """Why no cluster takes a pod now, cluster by cluster."""
-    if not reasons:
-        return "waiting for a cluster: none is known"
-    each = "; ".join(f"{name}: {_verdict(reasons[name])}" for name in sorted(reasons))
-    return f"waiting for a cluster: {each}"
-
-
 def rejection(reason: str, message: str, placement: Placement | None) -> str:
     """Why a cluster would not take a delegate, in its API server's words."""
     where = placement.target if placement and placement.target else "the target"
     return f"cluster {where} rejected it: {reason}: {message}"
-
-
-def _verdict(verdict: Verdict) -> str:
-    match verdict:
-        case Fits():
-            return "it fits, and is about to be placed"
-        case Lacks(resource=resource):
-            return f"not enough {resource} on any eligible node"
-        case Never(constraint=constraint):
-            return constraint
-        case _:
-            assert_never(verdict)
 
 
 def _notice(

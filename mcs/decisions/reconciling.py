@@ -13,7 +13,7 @@ twice; at worst something waits, and says for what.
     there         withdrawn if unbound     delete it as last read, if it has no node
                                            (whatever it has, if it was told to be over)
     not there     over                     nothing
-    not there     seen before              report its end, unless the observer does
+    not there     seen before              wait: the observer tells how it ended
     not there     wanted, not seen         create
     not there     unwanted, not seen       report that it never was
 
@@ -26,7 +26,7 @@ from enum import Enum
 
 import msgspec
 
-from mcs.events.observations import DelegateGone, DelegateRejected, End, Phase
+from mcs.events.observations import DelegateGone, End
 from mcs.objects.kinds import Pod
 from mcs.projections.ledger import Intent, Placement, Stage
 
@@ -43,8 +43,8 @@ class Creation(Enum):
 class Sight(msgspec.Struct, frozen=True, kw_only=True):
     """What this process knows of a delegate, beyond its ledger.
 
-    ``left``: the watch saw it go, so the observer tells of it. ``reported``: our own report is on
-    its way to the log.
+    ``left``: the watch saw it go, so the observer tells of it, as it does of all that were seen
+    once. ``reported``: our own report is on its way to the log.
     """
 
     pod: Pod | None = None
@@ -77,7 +77,7 @@ class Delete(msgspec.Struct, frozen=True, kw_only=True):
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Tell the log."""
 
-    event: DelegateGone | DelegateRejected
+    event: DelegateGone
 
 
 class Wait(msgspec.Struct, frozen=True):
@@ -110,7 +110,7 @@ def _present(placement: Placement, pod: Pod) -> Step:
             return Wait("a delegate that was told to be over is there: its release ends it")
         case Intent.WANTED:
             return Nothing()
-        case Intent.WITHDRAWN_IF_UNBOUND if not placement.stage.over:
+        case Intent.WITHDRAWN_IF_UNBOUND if placement.wanted or not placement.stage.over:
             return _delete_unbound(placement, pod)
         case Intent.WITHDRAWN_IF_UNBOUND | Intent.WITHDRAWN | Intent.RELEASED:
             return _delete(placement, pod)
@@ -153,10 +153,10 @@ def _absent(placement: Placement, sight: Sight, removed: int) -> Step:
         return Nothing()
     if sight.creation is Creation.OPEN:
         return Wait("a create has no definite answer yet")
-    if sight.left or sight.reported:
+    if placement.stage is not Stage.DECIDED or sight.left or sight.reported:
         return Wait("its end is on its way to the log")
-    if placement.stage is not Stage.DECIDED or sight.creation is Creation.LOST:
-        return _gone(placement, _end(placement))
+    if sight.creation is Creation.LOST:
+        return _gone(placement, End.UNKNOWN)
     if sight.creation is Creation.MADE:
         return Wait("it was created, and is not in view yet")
     return _unseen(placement, removed)
@@ -176,22 +176,13 @@ def _unseen(placement: Placement, removed: int) -> Step:
 
 
 def _gone(placement: Placement, end: End) -> Step:
-    seen = placement.seen
-    namespace = placement.namespace or (seen.namespace if seen else "")
-    name = placement.delegate or (seen.name if seen else "")
-    if not placement.source and not seen:
+    if not placement.source:
         return Wait("nobody in the log says whose it was")
     return Report(
-        event=DelegateGone(placement=placement.id, namespace=namespace, name=name, end=end)
+        event=DelegateGone(
+            placement=placement.id,
+            namespace=placement.namespace,
+            name=placement.delegate,
+            end=end,
+        )
     )
-
-
-def _end(placement: Placement) -> End:
-    """How a delegate ended that went while nobody watched, as far as its last sighting tells."""
-    match placement.phase:
-        case Phase.SUCCEEDED:
-            return End.SUCCEEDED
-        case Phase.FAILED:
-            return End.FAILED
-        case Phase.PENDING | Phase.RUNNING | Phase.UNKNOWN:
-            return End.DELETED if placement.deleting else End.UNKNOWN

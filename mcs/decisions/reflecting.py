@@ -27,6 +27,7 @@ from mcs.decisions import announcing
 from mcs.events.decisions import PodDeferred, ProxyReleased
 from mcs.events.observations import DelegateObserved, End, Phase
 from mcs.names import Keys, virtual_node
+from mcs.objects import waiting
 from mcs.objects.kinds import Pod
 from mcs.projections.ledger import Intent, Placement, Stage
 
@@ -63,9 +64,11 @@ class Show(msgspec.Struct, frozen=True):
 
 
 class Explain(msgspec.Struct, frozen=True):
-    """Say on the proxy why it waits."""
+    """Say on the proxy why it waits (its ``PodScheduled`` condition). ``urgent``: as with Show."""
 
+    reason: str
     message: str
+    urgent: bool = True
 
 
 class Finish(msgspec.Struct, frozen=True):
@@ -119,7 +122,7 @@ def _follow(view: View, latest: Placement) -> tuple[Step, ...]:
         return (finish,)
     shown = _show(view, latest)
     if shown or not latest.stage.over:
-        return (*_bind(view, latest), *shown)
+        return (*_bind(view, latest), *shown, *_trying(latest))
     return _explain(view)
 
 
@@ -165,20 +168,11 @@ def _finish(latest: Placement) -> Finish | None:
             return Finish(phase=Phase.SUCCEEDED, reason="", message=f"as told by {where}")
         case End.FAILED:
             return Finish(phase=Phase.FAILED, reason="", message=f"as told by {where}")
-        case End.UNKNOWN if not (latest.deleting or withdrawn(latest)):
+        case End.UNKNOWN if latest.wanted and not latest.deleting:
             message = f"its delegate ({where}) is no longer there, and nobody saw how it ended"
             return Finish(phase=Phase.FAILED, reason=DELEGATE_VANISHED, message=message)
         case _:
             return None
-
-
-def withdrawn(placement: Placement) -> bool:
-    """Whether the delegate was given up by decision. A conditional withdrawal that came after it
-    was seen on a node did not count; that stays so when it is gone.
-    """
-    if placement.intent is Intent.WITHDRAWN_IF_UNBOUND:
-        return not (placement.seen and placement.seen.node)
-    return placement.intent > Intent.WITHDRAWN_IF_UNBOUND
 
 
 def _bind(view: View, latest: Placement) -> tuple[Step, ...]:
@@ -205,17 +199,27 @@ def _show(view: View, latest: Placement | None) -> tuple[Step, ...]:
     return (Show(seen, urgent=seen.phase is not Phase.PENDING),)
 
 
+def _trying(latest: Placement) -> tuple[Step, ...]:
+    """Where the delegate waits, once the target's own scheduler said that it does."""
+    if latest.stage is not Stage.PENDING or not latest.seen or not latest.seen.unschedulable:
+        return ()
+    where = f"{latest.target} as pod {latest.namespace}/{latest.delegate}"
+    message = f"tried in cluster {where}, which finds no node: {latest.seen.unschedulable}"
+    return (Explain(waiting.TRYING, message, urgent=False),)
+
+
 def _explain(view: View) -> tuple[Step, ...]:
     """Why the proxy waits, when there is news: a rejection, or a round without a place."""
     if view.proxy.spec.node_name:
         return ()
-    parts = []
+    reason, words = waiting.WAITING, []
     if view.latest is not None and view.latest.stage is Stage.REJECTED:
         latest = view.latest
-        parts.append(announcing.rejection(latest.reason, latest.message, latest))
+        reason = waiting.REJECTED
+        words.append(announcing.rejection(latest.reason, latest.message, latest))
     if view.deferred is not None:
-        parts.append(announcing.why(view.deferred.reasons))
-    return (Explain("; ".join(parts)),) if parts else ()
+        words.append(waiting.waiting_words(view.deferred.reasons))
+    return (Explain(reason, "; ".join(words)),) if words else ()
 
 
 def _ended(proxy: Pod) -> bool:

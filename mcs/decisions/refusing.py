@@ -68,6 +68,11 @@ def refused(placement: Placement, error: ClusterError) -> DelegateRejected | Non
             return None
 
 
+def unreadable(placement: Placement, error: Exception) -> DelegateRejected:
+    """The decision's manifest is no JSON object."""
+    return _rejected(placement, INVALID, f"unreadable manifest: {error}")
+
+
 def taken(placement: Placement, holder: str | None) -> Holder:
     """Whose the pod with the delegate's name is; ``holder`` is the placement id it carries."""
     if holder is None:

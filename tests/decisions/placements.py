@@ -48,7 +48,13 @@ def deferred(**reasons):
 
 
 def observed(
-    attempt=1, phase=Phase.PENDING, node="", deleting=False, status=None, annotations=None
+    attempt=1,
+    unschedulable="",
+    phase=Phase.PENDING,
+    node="",
+    deleting=False,
+    status=None,
+    annotations=None,
 ):
     return DelegateObserved(
         placement=f"{UID}.{attempt}",
@@ -58,6 +64,7 @@ def observed(
         phase=phase,
         node=node,
         deleting=deleting,
+        unschedulable=unschedulable,
         annotations=annotations or {},
         status=msgspec.Raw(msgspec.json.encode(status or {"phase": phase})),
     )

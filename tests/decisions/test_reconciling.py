@@ -71,27 +71,13 @@ def test_a_withdrawal_whose_placement_lies_before_the_log_claims_no_more_than_it
     assert step.event.end is End.UNKNOWN
 
 
-def test_a_delegate_that_vanished_while_nobody_watched_is_told_with_the_end_last_seen():
-    ends = {
-        (Phase.RUNNING, False): End.UNKNOWN,
-        (Phase.RUNNING, True): End.DELETED,
-        (Phase.SUCCEEDED, False): End.SUCCEEDED,
-        (Phase.FAILED, True): End.FAILED,
-    }
-    for (phase, deleting), end in ends.items():
-        record = folded(placed(), observed(phase=phase, node="n1", deleting=deleting))
+def test_the_end_of_a_delegate_that_was_seen_is_left_to_the_observer():
+    for phase in Phase:
+        record = folded(placed(), observed(phase=phase, node="n1"))
 
-        step = reconcile(record, UNSEEN)
-
-        assert isinstance(step, Report)
-        assert step.event.end is end
-
-
-def test_a_delegate_that_the_watch_saw_go_is_left_to_the_observer():
-    record = folded(placed(), observed(node="n1"))
-
-    assert isinstance(reconcile(record, Sight(left=True)), Wait)
-    assert isinstance(reconcile(record, Sight(reported=True)), Wait)
+        assert isinstance(reconcile(record, UNSEEN), Wait)
+    assert isinstance(reconcile(folded(placed()), Sight(left=True)), Wait)
+    assert isinstance(reconcile(folded(placed()), Sight(reported=True)), Wait)
 
 
 def test_a_created_delegate_not_yet_in_view_is_not_created_again():

@@ -114,7 +114,7 @@ def test_a_proxy_bound_by_somebody_else_is_failed():
 def test_a_rejection_is_explained_in_the_api_servers_words():
     (step,) = steps(proxy(), placed(), rejected(message="exceeded quota: small"))
 
-    assert isinstance(step, Explain)
+    assert (type(step), step.reason) == (Explain, "DelegateRejected")
     assert "c2" in step.message
     assert "exceeded quota: small" in step.message
 
@@ -122,7 +122,15 @@ def test_a_rejection_is_explained_in_the_api_servers_words():
 def test_a_deferral_is_explained():
     (step,) = steps(proxy(), deferred=deferred(c2=Lacks(resource="cpu")))
 
-    assert step == Explain("waiting for a cluster: c2: not enough cpu on any eligible node")
+    assert step.reason == "WaitingForCluster"
+    assert "c2: not enough cpu" in step.message
+
+
+def test_a_delegate_that_finds_no_node_is_explained_without_hurry():
+    (step,) = steps(proxy(), placed(), observed(unschedulable="0/1 nodes are available"))
+
+    assert (step.reason, step.urgent) == ("WaitingForDelegate", False)
+    assert "0/1 nodes are available" in step.message
 
 
 def test_an_eviction_deletes_the_proxy_once():
