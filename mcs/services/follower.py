@@ -76,6 +76,14 @@ class Follower(Generic[F]):
         self._floor = 0  # frames before this sequence are out of our sight
         self._chain: dict[str, Last] = {}
         self._numbers: dict[str, tuple[int, int]] = {}  # epoch and number, by subject
+        self._waiting: list[tuple[int, asyncio.Future[None]]] = []
+
+    async def reached(self, sequence: int) -> None:
+        """Wait until the frame with that sequence, or a later one, was handed over."""
+        if self.position < sequence:
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append((sequence, waiter))
+            await waiter
 
     async def run(self, handler: Callable[[Stored, F], None]) -> None:
         """Hand over what comes, until cancelled. The position moves after the handler returned.
@@ -123,6 +131,15 @@ class Follower(Generic[F]):
             if frame is not None and not self._old(stored, frame):
                 handler(stored, frame)
             self.position = stored.sequence
+        self._wake()
+
+    def _wake(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for sequence, waiter in waiting:
+            if sequence > self.position:
+                self._waiting.append((sequence, waiter))
+            elif not waiter.done():
+                waiter.set_result(None)
 
     def _read(self, stored: Stored) -> F | None:
         try:
