@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from itertools import islice
 from typing import Final
 
 from mcs.adapters.jetstream_api import stream_answer
@@ -70,7 +71,8 @@ class JetStreamReader:
         if self._subject and delivery is not None and delivery.behind:
             await self._check_nothing_was_trimmed(delivery)
         if delivery is not None:
-            await delivery.pull(len(self._held) - count, self._held_bytes)
+            going = sum(len(message.data) for message in islice(self._held, count))
+            await delivery.pull(len(self._held) - count, self._held_bytes - going)
         # No await from here on: whoever is cancelled before has taken nothing.
         if not self._held:  # cleared, since it cannot be trusted or nobody wants it
             assert self._failure is not None

@@ -37,11 +37,10 @@ async def settled_append(log, data, last):
     while True:
         try:
             return await log.append([("mcs.dec.a.b", data)], expected_last=last)
-        except Refused as refused:  # by our own message, whose answer was lost
+        except Refused:  # by our own message, whose answer was lost
             stored = await log.get(DEC, last + 1)
             assert stored is not None
             assert stored.data == data
-            assert refused.actual == last + 1
             return last + 1
         except (Uncertain, Unavailable):
             await when_up(log)
@@ -144,7 +143,7 @@ async def test_a_stream_without_batches_says_what_to_do(tmp_path):
 
 async def test_a_server_that_is_not_there_is_named():
     url = f"nats://user:secret@127.0.0.1:{reserve_port().port}"
-    with pytest.raises(Unavailable, match="127.0.0.1.*running") as failure:
+    with pytest.raises(Unavailable, match=r"127\.0\.0\.1.*running") as failure:
         await connect(url, timeout_s=0.2)
     assert "secret" not in str(failure.value)
 
