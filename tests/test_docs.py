@@ -207,3 +207,87 @@ def test_the_tables_of_transitions_are_what_the_ledger_does(title, read, events,
     assert list(reach) == [state.name for state in states]
     assert head(text) == ["from", *events]
     assert table(text) == real_table(read, events, reach)
+
+
+# -- architecture and decisions ------------------------------------------------------------------
+
+
+def written_tests():
+    return {
+        f"{path.relative_to(ROOT)}::{name}"
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for name in re.findall(r"^(?:async )?def (test_\w+)", path.read_text(), re.MULTILINE)
+    }
+
+
+def invariants():
+    """Tests listed below each invariant, by its number."""
+    text = sections("architecture.md", level=2)["Invariants"]
+    parts = re.split(r"^- \*\*(I\d+)\*\*", text, flags=re.MULTILINE)[1:]
+    return {
+        number: re.findall(r"^  - `(\S+)`$", below, re.MULTILINE)
+        for number, below in zip(parts[::2], parts[1::2], strict=True)
+    }
+
+
+def test_every_invariant_is_listed_with_tests_that_exist():
+    written = written_tests()
+    found = invariants()
+
+    assert list(found) == [f"I{number}" for number in range(1, 11)]
+    assert [test for tests in found.values() for test in tests if test not in written] == []
+    assert all(found.values())
+
+
+def test_every_test_named_after_an_invariant_is_listed_below_it():
+    found = invariants()
+    wrong = [
+        test
+        for test in sorted(written_tests())
+        if (number := re.search(r"_i(\d+)$", test)) and test not in found[f"I{number[1]}"]
+    ]
+
+    assert wrong == []
+
+
+def test_every_decision_has_the_templates_form_and_a_row_in_the_index():
+    rows = table((DOCS / "decisions" / "README.md").read_text())
+    pages = sorted(path for path in (DOCS / "decisions").glob("[0-9]*.md"))
+    shape = HEADING.findall(pages[0].read_text())[1:]
+    found = []
+    for page in pages[1:]:
+        text = page.read_text()
+        number, title = re.match(r"# (\d{4})\. (.+)\n", text).groups()
+        status = re.search(r"^Status: (accepted|superseded by \d{4})$", text, re.MULTILINE)
+        assert page.name.startswith(number + "-")
+        assert HEADING.findall(text)[1:] == shape, page.name
+        found.append([number, f"[{title}]({page.name})", status[1]])
+
+    assert rows == found
+
+
+# -- links ---------------------------------------------------------------------------------------
+
+
+def slug(heading):
+    """How GitHub names the anchor of a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.replace("`", "").lower()).replace(" ", "-")
+
+
+def test_every_link_between_pages_leads_somewhere():
+    wrong = []
+    for page in PAGES:
+        text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+        for link in re.findall(r"\]\(([^)\s]+)\)", text):
+            path, _, anchor = link.partition("#")
+            if "://" in path:
+                continue
+            target = (page.parent / path).resolve() if path else page
+            if not target.exists():
+                wrong.append(f"{page.name}: {link}")
+            elif anchor and anchor not in {
+                slug(heading) for _, heading in HEADING.findall(target.read_text())
+            }:
+                wrong.append(f"{page.name}: {link} (no such heading)")
+
+    assert wrong == []
