@@ -79,7 +79,7 @@ def _clusters(rows: Sequence[ClusterRow]) -> RenderableType:
         table.add_row(
             paint(say(cluster(row.name))),
             states,
-            "+".join(row.roles) or "–",
+            "+".join(row.roles) or "none",
             f"{ready}{row.nodes}",
             _of(row, CPU),
             _of(row, MEMORY),
