@@ -35,9 +35,7 @@ class Delegates:
 
     def sources(self) -> list[str]:
         """Sources that a full account must speak to."""
-        placements = self._told.ledger.placements.values()
-        known = {placement.source for placement in placements if placement.source}
-        return sorted(known | set(self.accounts) | set(self._told.sources.values()) - {""})
+        return sorted(self._told.sources | set(self.accounts))
 
     def begin(self, source: str) -> None:
         """Say everything again to ``source``."""
@@ -54,7 +52,7 @@ class Delegates:
     def complete(self, source: str) -> None:
         """The list is whole: what was seen by an earlier epoch and is not there is gone."""
         for placement in list(self._told.ledger.placements.values()):
-            if (placement.source or self._told.sources.get(placement.id)) != source:
+            if (placement.source or self._told.spoken_to.get(placement.id)) != source:
                 continue
             if placement.stage not in _SEEN or placement.id in self._ended.get(source, ()):
                 continue

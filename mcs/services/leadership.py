@@ -53,6 +53,11 @@ class Leadership:
         self._seen: tuple[LeaseSpec, float] | None = None  # a foreign claim, and since when
         self._holder = ""
 
+    @property
+    def name(self) -> str:
+        """Namespace and name of the Lease."""
+        return f"{self._settings.namespace}/{self._settings.name}"
+
     def held(self) -> bool:
         """Whether this process still leads, by its own clock: ask before each write."""
         if self._renewed_s is None:

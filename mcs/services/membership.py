@@ -8,6 +8,7 @@ neither takes over a name nor acts on decisions that were meant for another clus
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from typing import Final, NamedTuple
@@ -16,9 +17,9 @@ from mcs.errors import BadFrame, BadSettings, Deposed, Unavailable, Uncertain
 from mcs.events import codec, subjects
 from mcs.events.decisions import ClusterRemoved
 from mcs.events.frames import DecisionFrame, ObservationFrame, digest
-from mcs.events.observations import ClusterHeartbeat, ClusterJoined, ClusterLeft
+from mcs.events.observations import ClusterJoined, ClusterLeft
 from mcs.objects.kinds import NAMESPACES
-from mcs.ports import Clock, Cluster, EventLog, Stored, Stream
+from mcs.ports import Clock, Cluster, EventLog, Requests, Stored, Stream
 from mcs.services.follower import READ_LIMIT, Follower
 from mcs.services.publisher import BACKOFF_MAX_S, BACKOFF_S, Publisher
 from mcs.services.timestamps import timestamp
@@ -92,40 +93,37 @@ async def watch_succession(log: EventLog, cluster: str, epoch: Epoch) -> None:
     await Follower(log, Stream.OBSERVATIONS, subject, after=epoch.number).run(judge)
 
 
-async def watch_removal(log: EventLog, cluster: str, epoch: Epoch) -> None:
-    """Wait for a decision that ends this epoch from outside.
+async def watch_removal(everybody: Follower[DecisionFrame], cluster: str, epoch: Epoch) -> None:
+    """Read what concerns everybody, from ``epoch.decisions`` on, for what ends this epoch.
 
     Raises:
         Deposed: a person said that the cluster is dead; it is not, so it joins anew.
+        LogLost: as ``Follower.run``.
     """
 
     def judge(_: Stored, frame: DecisionFrame) -> None:
         if frame.based_on >= epoch.number and _removes(frame, cluster):
             raise Deposed(f"{cluster} was removed from the federation")
 
-    follower = Follower(log, Stream.DECISIONS, subjects.EVERYBODY, after=epoch.decisions)
-    await follower.run(judge)
+    await everybody.run(judge)
 
 
-class Heartbeats:
-    """Says every ``every_s`` seconds that the cluster lives, and what ``summary`` says of it."""
+async def answer_resyncs(requests: Requests, cluster: str, ask: Callable[[str], bool]) -> None:
+    """Pass on requests for a full account of a channel (empty: of all) until cancelled; the answer
+    is ``accepted``, or ``later`` when ``ask`` does not take it.
 
-    def __init__(
-        self,
-        publisher: Publisher,
-        clock: Clock,
-        every_s: float,
-        *,
-        summary: Callable[[], ClusterHeartbeat],
-    ) -> None:
-        self._publisher, self._clock, self._every_s = publisher, clock, every_s
-        self._summary = summary
+    Raises:
+        Unavailable: there is no connection.
+    """
 
-    async def run(self) -> None:
-        """Beat, until cancelled. The next beat waits until the last one is stored."""
-        while True:
-            await self._publisher.publish(subjects.CLUSTER, self._summary())
-            await self._clock.sleep(self._every_s)
+    async def reply(_subject: str, data: bytes) -> bytes:
+        return b"accepted" if ask(data.decode(errors="replace")) else b"later"
+
+    stop = await requests.answer(subjects.control(cluster, "*", "resync"), reply)
+    try:
+        await asyncio.get_running_loop().create_future()
+    finally:
+        await stop()
 
 
 async def leave(publisher: Publisher, reason: str) -> None:

@@ -62,7 +62,8 @@ class Observer:
         self.capacity = Capacity(publisher, keys, nodes, self.usage)
         self.proxies = Proxies(publisher, keys) if source else None
         self.delegates = Delegates(publisher, keys, pods, told, self.usage) if told else None
-        self._publisher, self._clock, self._told = publisher, clock, told
+        self.told = told
+        self._publisher, self._clock = publisher, clock
         self._nodes, self._pods = nodes, pods
         self._every_s = resync_every_s
         self._wanted: dict[str, bool] = {}  # channel → whether lists must be read for it
@@ -92,15 +93,18 @@ class Observer:
     async def run(self) -> None:
         """Tell all, then changes, until cancelled.
 
-        Raises (in an exception group): what ends the publisher or the watches.
+        Raises (in an exception group):
+            LogLost: as ``Follower.run``.
+            Unavailable: the publisher stopped.
         """
         self._publisher.on_open = self._on_open
         self._nodes.subscribe(self._on_node)
         self._pods.subscribe(self._on_pod)
-        if self._told is not None:
-            await self._told.caught_up()
-        started = await self._start(self._channels(), "a new epoch")
         async with asyncio.TaskGroup() as tasks:
+            if self.told is not None:
+                tasks.create_task(self.told.run())
+                await self.told.caught_up()
+            started = await self._start(self._channels(), "a new epoch")
             tasks.create_task(self._nodes.run())
             await self._nodes.synced.wait()  # which pods are strays, virtual nodes tell
             tasks.create_task(self._pods.run())
@@ -151,8 +155,8 @@ class Observer:
             source = subjects.delegate_source(channel)
             if channel == subjects.CAPACITY:
                 self.capacity.complete()
-            elif source is not None and self.delegates is not None and self._told is not None:
-                await self._told.observations.reached(sequence)
+            elif source is not None and self.delegates is not None and self.told is not None:
+                await self.told.observations.reached(sequence)
                 self.delegates.complete(source)
             await self._publisher.publish(channel, ResyncCompleted(started=sequence))
             self.resyncs[channel] = sequence

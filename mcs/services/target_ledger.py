@@ -16,22 +16,23 @@ from mcs.events.decisions import PlacementWithdrawn, PodPlaced, ProxyReleased
 from mcs.events.frames import DecisionFrame, ObservationFrame
 from mcs.events.observations import DelegateGone, DelegateObserved, DelegateRejected
 from mcs.ports import EventLog, Stored, Stream
-from mcs.projections.ledger import Ledger
+from mcs.projections.ledger import Intent, Ledger, Placement
 from mcs.services.follower import Follower
 
 
 class TargetLedger:
     """The ledger of ``cluster`` as a target; ``run`` keeps it.
 
-    ``sources``: which source a delegate was observed for, of placements whose decision was not
-    read (yet).
+    ``sources``: all sources that ever had a placement here. ``spoken_to``: which source a delegate
+    was observed for, of placements whose decision was not read (yet).
     """
 
     def __init__(
         self, log: EventLog, cluster: str, *, identities: dict[Stream, str] | None = None
     ) -> None:
         self.ledger = Ledger()
-        self.sources: dict[str, str] = {}
+        self.sources: set[str] = set()
+        self.spoken_to: dict[str, str] = {}
         known = identities or {}
         self.decisions = Follower(
             log,
@@ -65,19 +66,31 @@ class TargetLedger:
             match event:
                 case PodPlaced():
                     slim = msgspec.structs.replace(event, manifest="")
-                    self.ledger.apply(slim, sequence=stored.sequence)
+                    placement = self.ledger.apply(slim, sequence=stored.sequence)
                 case PlacementWithdrawn() | ProxyReleased():
-                    self.ledger.apply(event)
+                    placement = self.ledger.apply(event)
                 case _:
                     continue  # concerns sources, or nobody's delegates
-            self.sources.pop(event.placement, None)
+            self.sources.add(event.source)
+            self.spoken_to.pop(event.placement, None)
+            self._forget(placement)
 
     def _observe(self, _: Stored, frame: ObservationFrame) -> None:
+        source = subjects.delegate_source(frame.channel) or ""
+        self.sources.add(source)
         for event in frame.events:
             match event:
                 case DelegateObserved() | DelegateRejected() | DelegateGone():
                     placement = self.ledger.apply(event)
-                    if placement is not None and not placement.source:
-                        self.sources[placement.id] = subjects.delegate_source(frame.channel) or ""
                 case _:
                     continue  # a resync's marks
+            if placement is not None and not placement.source:
+                self.spoken_to[placement.id] = source
+            self._forget(placement)
+
+    def _forget(self, placement: Placement | None) -> None:
+        """Drop what is over and let go: nothing will be said of it again."""
+        if placement is None or placement.intent is not Intent.RELEASED:
+            return
+        if all(each.stage.over for each in self.ledger.of(placement.uid)):
+            self.ledger.forget(placement.uid)

@@ -1,0 +1,62 @@
+"""Whether the logs are still the logs that this cluster's agents knew, and at least as long.
+
+Another log under the same address, or one that was restored from an old backup, would look like
+decisions to delete what runs here. So an agent compares each stream's identity and end with what
+the Lease remembers, before it joins and while it leads, and stops when they do not fit.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from mcs.errors import LogLost, Unavailable
+from mcs.ports import Clock, EventLog, Stream
+from mcs.services.leadership import KnownLog, Leadership
+
+_logger = logging.getLogger(__name__)
+
+
+class KnownLogs:
+    """Compares ``log`` with what ``lease`` remembers. ``identities``: of each stream, checked."""
+
+    def __init__(self, log: EventLog, lease: Leadership) -> None:
+        self.identities: dict[Stream, str] = {}
+        self._log, self._lease = log, lease
+
+    async def check(self) -> None:
+        """Compare now, and have the Lease remember what is there.
+
+        Raises:
+            LogLost: a stream is another one, or shorter.
+            Unavailable: it cannot be told.
+        """
+        for stream in Stream:
+            info = await self._log.info(stream)
+            known = self._lease.known.get(stream, KnownLog(info.identity))
+            remedy = f"if that is meant to be, delete the Lease {self._lease.name} and start again"
+            if info.identity != known.identity:
+                raise LogLost(
+                    f"{stream} is another stream ({info.identity}) than the one that this "
+                    f"cluster's agents knew ({known.identity}); {remedy}"
+                )
+            if info.last < known.position:
+                raise LogLost(
+                    f"{stream} ends at {info.last}, but this cluster's agents knew "
+                    f"{known.position}: acknowledged events are lost; restore NATS from its "
+                    f"backup, or, {remedy}"
+                )
+            self.identities[stream] = info.identity
+            self._lease.remember(stream, info.identity, info.last)
+
+    async def watch(self, clock: Clock, every_s: float) -> None:
+        """Compare every ``every_s`` seconds until cancelled; an outage proves nothing.
+
+        Raises:
+            LogLost: as ``check``.
+        """
+        while True:
+            await clock.sleep(every_s)
+            try:
+                await self.check()
+            except Unavailable as error:
+                _logger.warning("the logs cannot be compared now: %s", error)
