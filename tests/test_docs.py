@@ -7,9 +7,10 @@ from typing import get_args
 import msgspec
 import pytest
 
+from mcs import settings
 from mcs.decisions.budget import subject_of
 from mcs.events import constraints, decisions, observations
-from mcs.events.decisions import Decision, PlacementWithdrawn, PodPlaced, ProxyReleased
+from mcs.events.decisions import Decision, PlacementWithdrawn, PodPlaced, Policy, ProxyReleased
 from mcs.events.event import Last, Part
 from mcs.events.frames import DecisionFrame, ObservationFrame
 from mcs.events.observations import (
@@ -20,6 +21,8 @@ from mcs.events.observations import (
     Phase,
     Unknown,
 )
+from mcs.names import NAMESPACE_ENABLED, NAMESPACE_LABEL, Keys
+from mcs.objects.admission import Rules
 from mcs.projections.ledger import Intent, Ledger, Stage
 
 ROOT = Path(__file__).parents[1]
@@ -291,3 +294,54 @@ def test_every_link_between_pages_leads_somewhere():
                 wrong.append(f"{page.name}: {link} (no such heading)")
 
     assert wrong == []
+
+
+# -- settings and options ------------------------------------------------------------------------
+
+SETTINGS = [
+    *(
+        each
+        for each in vars(settings).values()
+        if isinstance(each, type) and each.__module__ == settings.__name__
+    ),
+    Policy,
+    Rules,
+]
+
+
+def written(field):
+    """A default as the documentation writes it."""
+    if field.required:
+        return "required"
+    default = field.default
+    if default is msgspec.NODEFAULT:
+        default = field.default_factory()
+    if isinstance(default, msgspec.Struct):
+        return "see"
+    if isinstance(default, tuple):
+        default = ", ".join(default)
+    return f"`{default}`" if default != "" else "empty"
+
+
+@pytest.mark.parametrize("struct", SETTINGS, ids=lambda struct: struct.__name__)
+def test_every_setting_is_documented_with_its_default(struct):
+    rows = table(sections("configuration.md", level=2)[struct.__name__])
+    defaults = {field.name: written(field) for field in msgspec.structs.fields(struct)}
+
+    assert [code(row[0]) for row in rows] == list(defaults)
+    wrong = [row for row in rows if not row[1].startswith(defaults[code(row[0])])]
+    assert wrong == []
+
+
+def test_every_key_that_mcs_uses_is_documented():
+    keys = Keys()
+    known = {
+        getattr(keys, name) for name, value in vars(Keys).items() if isinstance(value, property)
+    }
+    text = sections("configuration.md", level=2)["Annotations and labels"]
+
+    assert {code(row[0]) for row in table(text)} - {
+        f"{NAMESPACE_LABEL}={NAMESPACE_ENABLED}",
+        keys.key("nodepool"),
+    } == known
+    assert f"`{NAMESPACE_LABEL}={NAMESPACE_ENABLED}`" in text
