@@ -1,0 +1,193 @@
+"""mcs on real parts: NATS, control planes, a scheduler, and an agent for each cluster.
+
+Every part is a process of its own, started by the same commands that users type, so a test may
+kill, freeze and restart any of them. Agents log in as the ServiceAccount that `mcs manifests agent`
+creates, with exactly those rights.
+
+    async with Federation("c1", "c2") as federation:
+        await federation.planes["c2"].add_nodes(3)
+        await federation.planes["c1"].apply(ELECTED_POD)
+        federation.agents["c1"].kill()
+"""
+
+import asyncio
+import contextlib
+import json
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import yaml
+
+from tools.api import Api
+from tools.controlplane import ControlPlane, Options
+from tools.free_ports import PortLease, reserve_port
+from tools.nats import NatsServer
+from tools.processes import Process
+
+_SERVICE_ACCOUNT = "mcs-system/mcs-agent"
+_NOT_APPLIED = {"Deployment", "Service", "ServiceMonitor", "PodDisruptionBudget"}
+_NAMESPACE = {
+    "apiVersion": "v1",
+    "kind": "Namespace",
+    "metadata": {"name": "default", "labels": {"multicluster-scheduler": "enabled"}},
+}
+
+
+class Federation:
+    """Some clusters under one scheduler; an async context manager that leaves nothing behind."""
+
+    def __init__(
+        self,
+        *clusters: str,
+        options: Options | None = None,
+        policy: Mapping[str, object] | None = None,
+        roles: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] | None = None,
+        nats: Mapping[str, Any] | None = None,
+    ) -> None:
+        """`policy`: fields of the scheduler's policy; `roles`: `--source` or `--target` for a
+        cluster that shall have only one of them; `environment`: for every process of mcs.
+        """
+        self.folder = Path(tempfile.mkdtemp(prefix="mcs-federation-"))
+        self.planes = {name: ControlPlane(name, options) for name in clusters}
+        self.nats = NatsServer(self.folder / "nats", configuration=nats)
+        self.scheduler: Process
+        self.agents: dict[str, Process] = {}
+        self.webhooks: dict[str, int] = {}
+        self._policy, self._roles = dict(policy or {}), dict(roles or {})
+        self._environment = dict(environment or {})
+        self._leases: list[PortLease] = []
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    async def start(self) -> None:
+        """Start everything; returns when the agents have joined and pods can be elected."""
+        await asyncio.gather(self.nats.start(), *(p.start() for p in self.planes.values()))
+        await self.mcs("streams", "apply")
+        self.scheduler = self._process("scheduler", ["scheduler"], self._policy_flags())
+        await self.scheduler.start()
+        await asyncio.gather(*(self._add_agent(name) for name in self.planes))
+
+    def close(self) -> None:
+        """Kill every process and remove every file."""
+        for agent in self.agents.values():
+            agent.kill()
+        if hasattr(self, "scheduler"):
+            self.scheduler.kill()
+        for plane in self.planes.values():
+            plane.close()
+        self.nats.close()
+        for lease in self._leases:
+            lease.release()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    async def mcs(self, *arguments: str, check: bool = True) -> str:
+        """Run an `mcs` command against this log; answers what it printed."""
+        child = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "mcs", *arguments, "--nats", self.nats.url),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        output, errors = await child.communicate()
+        if check and child.returncode != 0:
+            raise RuntimeError(f"mcs {' '.join(arguments)}: {errors.decode()}{output.decode()}")
+        return output.decode() + ("" if check else errors.decode())
+
+    async def events(self, *arguments: str) -> list[dict[str, Any]]:
+        """The log so far, as `mcs log --json` tells it."""
+        text = await self.mcs("log", "--json", *arguments)
+        return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
+    async def wait(self, what: str, condition: Callable[[], Any], timeout_s: float = 60.0) -> Any:
+        """Poll until `condition()` (or what it awaits) is true; the answer, or a clear error."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            found = condition()
+            if asyncio.iscoroutine(found):
+                found = await found
+            if found:
+                return found
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{what}: not within {timeout_s:g} s\n{self.tails()}")
+            await asyncio.sleep(0.05)
+
+    def tails(self, parts: Iterable[str] = ()) -> str:
+        """The ends of the logs of mcs's own processes."""
+        processes = {"scheduler": self.scheduler, **self.agents}
+        chosen = parts or processes
+        return "\n".join(f"--- {name}\n{processes[name].tail()}" for name in chosen)
+
+    async def _add_agent(self, name: str) -> None:
+        plane = self.planes[name]
+        manifests = await self.mcs("manifests", "agent", "--cluster", name)
+        objects = [item for item in yaml.safe_load_all(manifests) if item]
+        await plane.apply([item for item in objects if item["kind"] not in _NOT_APPLIED])
+        await plane.apply([_NAMESPACE])
+        webhook = self._port()
+        self.webhooks[name] = webhook
+        flags = [
+            *("--cluster", name),
+            *("--kubeconfig", str(await plane.kubeconfig_for(_SERVICE_ACCOUNT))),
+            *("--webhook-url", f"https://127.0.0.1:{webhook}/"),
+            *("--webhook-listen", f"127.0.0.1:{webhook}"),
+            *([self._roles[name]] if name in self._roles else []),
+        ]
+        self.agents[name] = self._process(f"agent-{name}", ["agent"], flags)
+        await self.agents[name].start()
+
+    def _policy_flags(self) -> list[str]:
+        return [
+            part
+            for field, value in self._policy.items()
+            for part in ("--policy", f"{field}={value}")
+        ]
+
+    def _process(self, name: str, command: list[str], flags: list[str]) -> Process:
+        port = self._port()
+        health = Api(f"http://127.0.0.1:{port}", self.folder)
+        return Process(
+            name,
+            [
+                *(sys.executable, "-m", "mcs", *command, "--nats", self.nats.url),
+                *("--metrics-port", str(port), *flags),
+            ],
+            log=self.folder / f"{name}.log",
+            ready=lambda: health.answers("/readyz"),
+            environment=self._environment,
+        )
+
+    def _port(self) -> int:
+        lease = reserve_port()
+        self._leases.append(lease)
+        return lease.port
+
+
+@contextlib.asynccontextmanager
+async def stopped(process: Process) -> Any:
+    """A part that is away for a while."""
+    process.kill()
+    try:
+        yield process
+    finally:
+        await process.start()
