@@ -186,6 +186,7 @@ class MemoryCluster:
             new = patched(old.manifest, patch, type)
             new = memory_rules.prepare_update(kind, old.manifest, new, subresource)
             if kind is PODS:
+                new = memory_pods.with_tolerations(new)
                 memory_pods.check_update(old.manifest, new)
                 memory_pods.check_status(old.manifest, new)
             self._registry.validate(Request("patch", kind, namespace, name, subresource, new))

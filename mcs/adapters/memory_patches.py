@@ -167,7 +167,7 @@ def _strategic(document: Any, patch: Json, path: str) -> Json:
 def _lists(old: list[Any], change: list[Any], path: str) -> list[Any]:
     merge_key = _MERGE_KEYS[path]
     if merge_key == _PRIMITIVE:
-        return old + [item for item in change if item not in old]
+        return change + [item for item in old if item not in change]
     if any(item.get("$patch") == "replace" for item in change):
         return [item for item in change if "$patch" not in item]
     result = {item[merge_key]: item for item in old}

@@ -50,7 +50,12 @@ def with_defaults(pod: Json) -> Json:
     for field in _CONTAINER_LISTS:
         if field in spec:
             spec[field] = [_container(container) for container in spec[field]]
-    tolerations = list(spec.get("tolerations") or ())
+    return with_tolerations({**pod, "spec": spec})
+
+
+def with_tolerations(pod: Json) -> Json:
+    """A pod as the DefaultTolerationSeconds plugin completes it, on each write."""
+    tolerations = list(pod["spec"].get("tolerations") or ())
     for key in _BAD_NODE:
         if not any(
             item.get("key", key) == key and item.get("effect", "NoExecute") == "NoExecute"
@@ -58,7 +63,7 @@ def with_defaults(pod: Json) -> Json:
         ):
             wait = {"operator": "Exists", "effect": "NoExecute", "tolerationSeconds": _EVICTION_S}
             tolerations.append({"key": key, **wait})
-    return {**pod, "spec": {**spec, "tolerations": tolerations}}
+    return {**pod, "spec": {**pod["spec"], "tolerations": tolerations}}
 
 
 def new_status(pod: Json) -> Json:

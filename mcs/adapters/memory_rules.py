@@ -29,6 +29,7 @@ _SYSTEM_FIELDS: Final = (
     "resourceVersion",
 )
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\Z")
+_QUALIFIED = re.compile(r"([a-z0-9.-]+/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?\Z")
 
 
 def timestamp(unix_s: float) -> str:
@@ -100,13 +101,9 @@ def check_metadata(kind: Kind[Any], metadata: Json) -> None:
             f"metadata.annotations: Too long: may not be more than {ANNOTATIONS_MAX} bytes",
         )
     for finalizer in metadata.get("finalizers") or ():
-        if "/" not in finalizer and finalizer not in {"foregroundDeletion", "orphan"}:
-            raise invalid(
-                kind,
-                name,
-                f'metadata.finalizers: Invalid value: "{finalizer}": name is neither a standard '
-                "finalizer name nor is it fully qualified",
-            )
+        if not _QUALIFIED.match(finalizer):
+            text = f'metadata.finalizers: Invalid value: "{finalizer}": name part must consist of'
+            raise invalid(kind, name, f"{text} alphanumeric characters, '-', '_' or '.'")
 
 
 def prepare_update(kind: Kind[Any], old: Json, new: Json, subresource: str) -> Json:

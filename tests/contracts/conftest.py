@@ -1,4 +1,4 @@
-"""The worlds that each contract of the log is checked in."""
+"""The worlds that each contract of the log, and of a cluster, is checked in."""
 
 import asyncio
 import os
@@ -6,7 +6,9 @@ import os
 import pytest
 
 from mcs.adapters.nats_server import NatsServer
+from tests.contracts.clusters import KubernetesApi, MemoryApi
 from tests.contracts.logs import MemoryWorld, NatsWorld
+from tools.controlplane import ControlPlane
 from tools.free_ports import reserve_port
 
 IMAGE = "nats:2.15.1"
@@ -55,3 +57,22 @@ def world(request):
     return NatsWorld(
         request.getfixturevalue("nats_url" if request.param == "nats" else "container_url")
     )
+
+
+@pytest.fixture(scope="session")
+def control_plane():
+    """A real control plane for all contracts of a cluster."""
+    plane = ControlPlane("contract")
+    try:
+        asyncio.run(plane.start())
+        yield plane
+    finally:
+        plane.close()
+
+
+@pytest.fixture(params=["memory", pytest.param("kubernetes", marks=pytest.mark.kubernetes)])
+def api(request):
+    """A cluster and its API server's fate; to be entered by ``async with``."""
+    if request.param == "memory":
+        return MemoryApi()
+    return KubernetesApi(request.getfixturevalue("control_plane"))
