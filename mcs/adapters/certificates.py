@@ -50,22 +50,32 @@ class OwnAuthority:
             new, key = _authority(now)
             authorities = [new, *authorities[:1]]
         newest = authorities[0]
-        settled = len(authorities) == 1 or now >= _made(newest) + SETTLING
-        keep = (
-            serving is not None
-            and not _is_due(serving, now)
-            and _hosts(serving) == sorted(self._hosts)
-            and any(_issued(serving, authority) for authority in authorities)
-            and (_issued(serving, newest) or not settled)
-        )
         bundle = b"".join(_pem(authority) for authority in authorities)
         made = {CA_CERTIFICATE: bundle, CA_KEY: _key_pem(key)}
-        if keep:
+        if serving is not None and self._stays(serving, authorities, now):
             made |= {CERTIFICATE: data[CERTIFICATE], KEY: data[KEY]}
         else:
             certificate, private = _issue(newest, key, self._hosts, now)
             made |= {CERTIFICATE: _pem(certificate), KEY: _key_pem(private)}
         return None if made == dict(data) else made
+
+    def _stays(
+        self,
+        serving: x509.Certificate,
+        authorities: Sequence[x509.Certificate],
+        now: dt.datetime,
+    ) -> bool:
+        """Whether this is the certificate to serve with: usable, and not due, unless its successor
+        would come from an authority that may not be trusted everywhere yet.
+        """
+        newest = authorities[0]
+        usable = (
+            now < serving.not_valid_after_utc
+            and _hosts(serving) == sorted(self._hosts)
+            and any(_issued(serving, authority) for authority in authorities)
+        )
+        settling = len(authorities) > 1 and now < _made(newest) + SETTLING
+        return usable and (settling or (_issued(serving, newest) and not _is_due(serving, now)))
 
 
 def is_due(not_before_s: float, not_after_s: float, now_s: float) -> bool:

@@ -19,13 +19,13 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 class _Request(Camel, frozen=True, kw_only=True):
-    """The part of ``request`` that decides; ``object`` is the pod."""
+    """The part of ``request`` that decides."""
 
     uid: str
     namespace: str = ""
     operation: str = ""
     sub_resource: str = ""
-    object: dict[str, object] | None = None
+    pod: dict[str, object] | None = msgspec.field(name="object", default=None)
 
 
 class _Review(Camel, frozen=True, kw_only=True):
@@ -67,7 +67,7 @@ def review(body: bytes, keys: Keys, rules: Rules | None = None) -> tuple[int, by
 def _answer(request: _Request, keys: Keys, rules: Rules | None) -> Admitted | Refused:
     if request.operation not in {"CREATE", ""} or request.sub_resource:
         return Admitted()  # only a wrong registration would ask
-    return mutate(request.object or {}, keys, rules, namespace=request.namespace)
+    return mutate(request.pod or {}, keys, rules, namespace=request.namespace)
 
 
 def _complaint(sentence: str) -> bytes:
