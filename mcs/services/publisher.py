@@ -180,7 +180,7 @@ class Publisher:
         holds up nobody else's.
         """
         if len(batch.events) == 1:
-            head = bytes(batch.events[0][:120])
+            head = bytes(batch.events[0])[:120]
             _logger.error("the log does not take this event (%s): %r…", error, head)
             batch.fail(TooLarge(f"one event of {batch.size} bytes: {error}"))
             return
