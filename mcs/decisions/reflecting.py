@@ -85,11 +85,12 @@ class DeleteProxy(msgspec.Struct, frozen=True):
 
 class Release(msgspec.Struct, frozen=True):
     """Remove our finalizer and give a terminal phase, in one patch; then, if ``delete``, delete it
-    with grace 0.
+    with grace 0. The phase is that of ``delegate`` as last seen, or what ``end`` tells, or Failed.
     """
 
-    phase: Phase
     delegate: DelegateObserved | None
+    end: End
+    why: str
     delete: bool
 
 
@@ -100,7 +101,7 @@ def reflect(view: View, keys: Keys) -> tuple[Step, ...]:
     """The next steps for a proxy, in order."""
     proxy, latest = view.proxy, view.latest
     if view.released is not None:
-        return _release(proxy, latest, keys)
+        return _release(proxy, latest, view.released, keys)
     if proxy.metadata.deletion_timestamp:
         return _show(view, latest)
     if view.evicted:
@@ -126,7 +127,9 @@ def _follow(view: View, latest: Placement) -> tuple[Step, ...]:
     return _explain(view)
 
 
-def _release(proxy: Pod, latest: Placement | None, keys: Keys) -> tuple[Step, ...]:
+def _release(
+    proxy: Pod, latest: Placement | None, released: ProxyReleased, keys: Keys
+) -> tuple[Step, ...]:
     meta = proxy.metadata
     held = keys.finalizer in (meta.finalizers or ())
     deleting = meta.deletion_timestamp is not None
@@ -137,19 +140,15 @@ def _release(proxy: Pod, latest: Placement | None, keys: Keys) -> tuple[Step, ..
         delete = False
     if not held and not delete:
         return ()
+    end = latest.end if latest is not None else None
     return (
-        Release(phase=_terminal(latest), delegate=latest.seen if latest else None, delete=delete),
+        Release(
+            delegate=latest.seen if latest else None,
+            end=end or End.UNKNOWN,
+            why=released.reason,
+            delete=delete,
+        ),
     )
-
-
-def _terminal(placement: Placement | None) -> Phase:
-    """The delegate's end, as the proxy's last phase: Failed, unless it is known to have
-    succeeded.
-    """
-    if placement is None:
-        return Phase.FAILED
-    succeeded = placement.end is End.SUCCEEDED or placement.phase is Phase.SUCCEEDED
-    return Phase.SUCCEEDED if succeeded else Phase.FAILED
 
 
 def _bound_elsewhere(proxy: Pod, latest: Placement) -> Finish:

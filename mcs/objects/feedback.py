@@ -109,11 +109,18 @@ def released(
 
 def failed(proxy: Pod, *, reason: str, message: str, at: str) -> Json | None:
     """The proxy failed for a reason of ours; its finalizer stays. None when it ended before."""
+    return finished(proxy, Phase.FAILED, reason=reason, message=message, at=at)
+
+
+def finished(
+    proxy: Pod, phase: Phase, *, reason: str = "", message: str = "", at: str
+) -> Json | None:
+    """The proxy ended as no status of its delegate says; its finalizer stays. None when it ended
+    before.
+    """
     if phase_of(proxy).ended:
         return None
-    return patch_of(
-        proxy, changes=_ended(proxy, Phase.FAILED, reason=reason, message=message, at=at)
-    )
+    return patch_of(proxy, changes=_ended(proxy, phase, reason=reason, message=message, at=at))
 
 
 def _may_show(proxy: Pod, phase: Phase) -> bool:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+import msgspec
+
 from mcs.events import Decision, Observation, subjects
 from mcs.events.decisions import PlacementWithdrawn, PodPlaced, ProxyReleased
 from mcs.events.event import Last
@@ -30,9 +32,14 @@ class FollowedLedger:
     """One side's ledger, kept by ``run``."""
 
     def __init__(
-        self, decisions: Follower[DecisionFrame], observations: Follower[ObservationFrame]
+        self,
+        decisions: Follower[DecisionFrame],
+        observations: Follower[ObservationFrame],
+        *,
+        manifests: bool,
     ) -> None:
         self.ledger = Ledger()
+        self._manifests = manifests  # only who creates keeps them: they are most of the log
         self.decisions, self.observations = decisions, observations
         self._listeners: list[Listener] = []
 
@@ -42,7 +49,8 @@ class FollowedLedger:
     ) -> FollowedLedger:
         """What ``cluster`` is to run."""
         spoken = subjects.observation(cluster, subjects.delegate_channel("*"))
-        return cls._over(log, subjects.decision(cluster, "*"), spoken, identities or {})
+        decided = subjects.decision(cluster, "*")
+        return cls._over(log, decided, spoken, identities or {}, manifests=True)
 
     @classmethod
     def of_source(
@@ -50,17 +58,20 @@ class FollowedLedger:
     ) -> FollowedLedger:
         """What becomes of the proxies of ``cluster``."""
         spoken = subjects.observation("*", subjects.delegate_channel(cluster))
-        return cls._over(log, subjects.decision("*", cluster), spoken, identities or {})
+        decided = subjects.decision("*", cluster)
+        return cls._over(log, decided, spoken, identities or {}, manifests=False)
 
     @classmethod
-    def _over(cls, log: EventLog, decided: str, spoken: str, known: Identities) -> FollowedLedger:
+    def _over(
+        cls, log: EventLog, decided: str, spoken: str, known: Identities, *, manifests: bool
+    ) -> FollowedLedger:
         decisions = Follower(
             log, Stream.DECISIONS, decided, identity=known.get(Stream.DECISIONS, "")
         )
         observations = Follower(
             log, Stream.OBSERVATIONS, spoken, identity=known.get(Stream.OBSERVATIONS, "")
         )
-        return cls(decisions, observations)
+        return cls(decisions, observations, manifests=manifests)
 
     @property
     def last(self) -> Last:
@@ -94,6 +105,9 @@ class FollowedLedger:
     def _decide(self, stored: Stored, frame: DecisionFrame) -> None:
         for event in frame.events:
             match event:
+                case PodPlaced() if not self._manifests:
+                    slim = msgspec.structs.replace(event, manifest="")
+                    placement = self.ledger.apply(slim, sequence=stored.sequence)
                 case PodPlaced() | PlacementWithdrawn() | ProxyReleased():
                     placement = self.ledger.apply(event, sequence=stored.sequence)
                 case _:

@@ -199,21 +199,21 @@ def test_a_lost_clusters_proxies_stay_unready():
 
 
 @pytest.mark.parametrize(
-    ("pod", "events", "phase", "delete"),
+    ("pod", "events", "end", "delete"),
     [
-        (proxy(NODE, "Running", deleting=30), (RUNNING, gone(End.DELETED)), Phase.FAILED, True),
-        (proxy(NODE, "Running", deleting=30), (SUCCEEDED,), Phase.SUCCEEDED, True),
-        (proxy(NODE, "Running", deleting=30), (gone(End.SUCCEEDED),), Phase.SUCCEEDED, True),
-        (proxy(deleting=0), (), Phase.FAILED, False),
-        (proxy(NODE, "Running"), (RUNNING,), Phase.FAILED, True),
-        (proxy(NODE, "Succeeded"), (SUCCEEDED,), Phase.SUCCEEDED, False),
+        (proxy(NODE, "Running", deleting=30), (RUNNING, gone(End.DELETED)), End.DELETED, True),
+        (proxy(NODE, "Running", deleting=30), (SUCCEEDED,), End.UNKNOWN, True),
+        (proxy(NODE, "Running", deleting=30), (gone(End.SUCCEEDED),), End.SUCCEEDED, True),
+        (proxy(deleting=0), (), End.UNKNOWN, False),
+        (proxy(NODE, "Running"), (RUNNING,), End.UNKNOWN, True),
+        (proxy(NODE, "Succeeded"), (SUCCEEDED,), End.UNKNOWN, False),
     ],
 )
-def test_a_release_gives_the_delegates_end_and_deletes_what_was_to_go(pod, events, phase, delete):
+def test_a_release_gives_the_delegates_end_and_deletes_what_was_to_go(pod, events, end, delete):
     (step,) = steps(pod, placed(), *events, released=released())
 
-    assert isinstance(step, Release)
-    assert (step.phase, step.delete) == (phase, delete)
+    seen = [event for event in events if isinstance(event, DelegateObserved)]
+    assert step == Release(seen[0] if seen else None, end, "deleted", delete)
 
 
 def test_a_released_proxy_that_others_still_hold_is_left_to_them():
