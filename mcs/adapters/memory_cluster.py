@@ -67,6 +67,11 @@ class MemoryCluster:
 
     # -- the accidents of a real API server ---------------------------------------------------
 
+    @property
+    def watches(self) -> int:
+        """How many watches are open."""
+        return len(self._store.watchers)
+
     def break_watches(self) -> None:
         """Cut every watch's connection; events on their way are lost."""
         self._end_watches(Unreachable("connection reset by peer"))
