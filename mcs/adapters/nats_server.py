@@ -33,8 +33,14 @@ _LOOK_S: Final = 0.01
 class NatsServer:
     """One nats-server with JetStream on disk, on loopback; may be killed and started again."""
 
-    def __init__(self, *, store: Path, port: int = 0, extra: Sequence[str] = ()) -> None:
-        self.store = store
+    def __init__(
+        self, *, store: Path, port: int = 0, extra: Sequence[str] = (), config: Path | None = None
+    ) -> None:
+        """``config`` is a file that says where the store is (relative: to ``store``, where the
+        server runs); without it, JetStream is on, in ``store``.
+        """
+        self.store = store.absolute()
+        self._config = config
         self.port = port or free_port()
         self._extra = list(extra)
         self._binary = find_binary()
@@ -60,11 +66,16 @@ class NatsServer:
         """
         self.store.mkdir(parents=True, exist_ok=True)
         command = [self._binary, "-a", "127.0.0.1", "-p", str(self.port)]
-        command += ["-js", "-sd", str(self.store), *self._extra]
+        if self._config is None:
+            command += ["-js", "-sd", str(self.store)]
+        else:  # the server takes its store from a file or a flag, never from both
+            command += ["-c", str(self._config.resolve())]
+        command += self._extra
         with self._log.open("ab") as log:
             # Not asyncio's twin: a server may serve several event loops, one after the other.
             self._child = subprocess.Popen(  # noqa: ASYNC220, S603 (milliseconds; our command)
                 command,
+                cwd=self.store,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -133,12 +144,16 @@ class NatsServer:
 
 @contextlib.asynccontextmanager
 async def embedded_server(
-    store: Path | None = None, *, port: int = 0, extra: Sequence[str] = ()
+    store: Path | None = None,
+    *,
+    port: int = 0,
+    extra: Sequence[str] = (),
+    config: Path | None = None,
 ) -> AsyncIterator[NatsServer]:
     """A running nats-server, stopped at the end.
 
     ``store`` keeps its data and its log (default: a temporary folder, removed); ``port`` 0 takes a
-    free one; ``extra`` are more command-line flags.
+    free one; ``extra`` are more command-line flags, ``config`` is a file (see ``NatsServer``).
 
     Raises:
         BadSettings: there is no nats-server to run.
@@ -147,7 +162,7 @@ async def embedded_server(
     with contextlib.ExitStack() as stack:
         if store is None:
             store = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mcs-nats-")))
-        server = NatsServer(store=store, port=port, extra=extra)
+        server = NatsServer(store=store, port=port, extra=extra, config=config)
         await server.start()
         try:
             yield server

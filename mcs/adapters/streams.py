@@ -136,7 +136,8 @@ async def apply_streams(
 
 async def check_server(connection: Connection) -> str:
     """The server's version. Raises BadSettings (too old, or no JetStream), Unavailable."""
-    version = str(connection.client.connected_server_version)
+    shown = str(connection.client.connected_server_version)
+    version = shown.removeprefix("<nats server v").removesuffix(">")
     found = re.search(r"(\d+)\.(\d+)", version)
     url = connection.shown_url
     if found is None or (int(found[1]), int(found[2])) < OLDEST_SERVER:
@@ -159,7 +160,7 @@ async def check_server(connection: Connection) -> str:
         if answer.error.err_code in NOT_ENABLED:
             raise BadSettings(remedy)
         raise _setting_error(answer.error, "JetStream")
-    return version.removeprefix("<nats server v").removesuffix(">")
+    return version
 
 
 def wanted_config(stream: Stream, replicas: int) -> Config:
