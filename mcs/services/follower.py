@@ -32,7 +32,8 @@ _logger = logging.getLogger(__name__)
 
 
 class Follower(Generic[F]):
-    """A position on ``subject`` (wildcards allowed) of ``stream`` that ``run`` moves forward.
+    """A position on ``subject`` (wildcards allowed) of ``stream`` that ``run`` moves forward, from
+    the message after ``after``; 0 is the stream's head, wherever that is by now.
 
     ``position``: sequence of the last frame handed over; ``last``: the same with its digest
     (DECISIONS only). ``parked`` counts frames and events that could not be read, ``gaps`` numbers
@@ -100,7 +101,8 @@ class Follower(Generic[F]):
         if info.last < self.position:
             raise LogLost(f"{self.stream} ends at {info.last}, but {self.position} was read before")
         self._floor = max(info.first, self.position + 1)
-        reader = await self._log.read(self.stream, after=self.position, subject=self.subject)
+        after = self.position or max(info.first - 1, 0)  # from the beginning is from the head
+        reader = await self._log.read(self.stream, after=after, subject=self.subject)
         try:
             await self._catch_up(reader, handler)
             self.caught_up.set()

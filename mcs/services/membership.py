@@ -186,7 +186,8 @@ async def _join_of(log: EventLog, last: Stored) -> tuple[int, ClusterJoined] | N
 async def _removed(log: EventLog, cluster: str, since: int) -> bool:
     """Whether a decision based on ``since`` or later removed the cluster."""
     end = await log.last(Stream.DECISIONS, subjects.EVERYBODY)
-    reader = await log.read(Stream.DECISIONS, subject=subjects.EVERYBODY)
+    before = max((await log.info(Stream.DECISIONS)).first - 1, 0)
+    reader = await log.read(Stream.DECISIONS, after=before, subject=subjects.EVERYBODY)
     position = 0
     try:
         while end is not None and position < end.sequence:

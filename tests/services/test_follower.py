@@ -79,6 +79,17 @@ async def test_it_goes_on_after_its_position():
         assert [sequence for sequence, _ in reading.frames] == [3]
 
 
+async def test_from_the_beginning_is_from_the_head():
+    log = Log()
+    for uid in "abc":
+        log.observe("c1", "capacity", gone(uid))
+    log.broker.trim(Stream.OBSERVATIONS, 3)
+    async with observations(log) as reading:
+        await reading.follower.caught_up.wait()
+
+    assert [sequence for sequence, _ in reading.frames] == [3]
+
+
 async def test_an_empty_log_is_caught_up_with_at_once():
     async with observations(Log()) as reading:
         await reading.follower.caught_up.wait()
