@@ -12,6 +12,7 @@ from mcs.events import codec, subjects
 from mcs.events.event import Last
 from mcs.events.frames import DecisionFrame, ObservationFrame, digest
 from mcs.names import Keys, PodKey, delegate_name
+from mcs.objects.admission import mutate
 from mcs.objects.delegate import delegate_manifest
 from mcs.objects.kinds import NAMESPACES, NODES, PODS
 from mcs.ports import Patch, Stream
@@ -102,6 +103,7 @@ class Member:
         self.log, self.name, self.clock = log, name, log.clock
         self.leads = True
         self.cluster = cluster or MemoryCluster(name, self.clock)
+        self.cluster.mutators = [_webhook]
         self.connection = log.broker.connect()
         self.publisher = Publisher(self.connection, self.clock, name, 1)
         self.pods = Pods(self.cluster, KEYS, self.clock)
@@ -140,6 +142,11 @@ class Member:
         manifest = USER_POD | {"metadata": USER_POD["metadata"] | metadata}
         return await self.cluster.create(PODS, manifest, namespace="default")
 
+    async def create_proxy(self, name="a", **annotations):
+        """An elected pod, as the webhook lets it in."""
+        annotations |= {KEYS.elect: ""}
+        return await self.create_pod(name=name, annotations=annotations)
+
     async def bind(self, name, node):
         binding = {"metadata": {"name": name}, "target": {"kind": "Node", "name": node}}
         await self.cluster.create(
@@ -161,6 +168,10 @@ class Member:
         listed = await self.cluster.list(NODES)
         found = [item for item in listed.items if item.metadata.name == name]
         return found[0] if found else None
+
+
+async def _webhook(pod, _namespace):
+    return mutate(pod, KEYS, namespace="default").operations
 
 
 def manifest(source="c1", name="a", uid="proxy-uid", attempt=1):
