@@ -345,3 +345,14 @@ def test_every_key_that_mcs_uses_is_documented():
         keys.key("nodepool"),
     } == known
     assert f"`{NAMESPACE_LABEL}={NAMESPACE_ENABLED}`" in text
+
+
+def test_every_metric_is_documented():
+    code_names = {
+        name
+        for path in (ROOT / "mcs").rglob("*.py")
+        for name in re.findall(r"^\s*\"(mcs_[a-z_]+)\"", path.read_text(), re.MULTILINE)
+    }
+    rows = table(sections("operating.md", level=2)["Metrics"])
+
+    assert {code(row[0]).removesuffix("_total") for row in rows} == code_names
