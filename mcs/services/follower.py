@@ -11,11 +11,12 @@ running pods get deleted.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from typing import Final, Generic, Literal, TypeVar, cast, overload
 
-from mcs.errors import BadFrame, LogLost
+from mcs.errors import BadFrame, LogLost, Unavailable
 from mcs.events import codec
 from mcs.events.event import Last
 from mcs.events.frames import DecisionFrame, ObservationFrame, digest
@@ -119,7 +120,8 @@ class Follower(Generic[F]):
             self._hand_over(messages, handler)
             await asyncio.sleep(0)
             if not messages:
-                goal = min(goal, await self._end())
+                with contextlib.suppress(Unavailable):  # the reader waits for the log's return
+                    goal = min(goal, await self._end())
 
     async def _end(self) -> int:
         last = await self._log.last(self.stream, self.subject)
