@@ -2,20 +2,32 @@
 
 It turns what the command line was given into adapters, hands these to services, and sees to it that
 a process stops in good order: the first SIGTERM or Ctrl-C lets it say goodbye (an agent appends
-``ClusterLeft``), the second ends it at once.
+``ClusterLeft``), the second ends it at once. What a command does not need is not imported.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+import functools
+import uuid
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import msgspec
 
+from mcs.errors import BadSettings
+from mcs.names import Keys
+from mcs.settings import SOURCE, AgentSettings, SchedulerSettings
+
 if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
     from mcs.adapters.jetstream import JetStream
+    from mcs.ports import Cluster
+    from mcs.services.webhook import Webhook
 
 
 class LogSource(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +42,38 @@ class LogSource(msgspec.Struct, frozen=True, kw_only=True):
     ca: str = ""
     cert: str = ""
     key: str = ""
+
+
+class ProcessSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How a process shows itself. ``metrics_port`` 0: not at all."""
+
+    metrics_port: int = 0
+    log_format: str = "plain"
+    log_level: str = "info"
+
+
+class WebhookSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The webhook: how API servers reach it (``url``, else ``service`` in the agent's namespace),
+    where it listens, and the Secret with its certificate.
+    """
+
+    url: str = ""
+    service: str = "mcs-agent"
+    port: int = 9443
+    secret: str = "mcs-webhook"  # noqa: S105 (a Secret's name)
+    own_certificate: bool = True
+    env_refused: str = ""
+
+
+class AgentRun(msgspec.Struct, frozen=True, kw_only=True):
+    """All that ``mcs agent`` was told; without kubeconfig and context, as kubectl finds them."""
+
+    source: LogSource
+    settings: AgentSettings
+    webhook: WebhookSettings = WebhookSettings()
+    process: ProcessSettings = ProcessSettings()
+    kubeconfig: str | None = None
+    context: str | None = None
 
 
 @contextlib.asynccontextmanager
@@ -64,3 +108,157 @@ async def open_log(source: LogSource, *, name: str) -> AsyncGenerator[JetStream,
             yield log
         finally:
             await log.close()
+
+
+def run_scheduler(source: LogSource, settings: SchedulerSettings, process: ProcessSettings) -> None:
+    """``mcs scheduler``: until stopped. Raises LogLost, BadSettings, Unavailable."""
+    main = functools.partial(_scheduler, source, settings, process)
+    _run(main, process, "scheduler")
+
+
+def run_agent(run: AgentRun) -> None:
+    """``mcs agent``: until stopped. Raises LogLost, BadSettings, Unavailable."""
+    _run(functools.partial(_agent, run), run.process, run.settings.cluster)
+
+
+def _run(main: Callable[..., object], process: ProcessSettings, name: str) -> None:
+    from mcs.adapters.process import configure_logging, run_until_signalled
+
+    configure_logging(form=process.log_format, level=process.log_level, cluster=name)
+    asyncio.run(run_until_signalled(main))  # type: ignore[arg-type]  # partials of coroutines
+
+
+async def _scheduler(
+    source: LogSource, settings: SchedulerSettings, process: ProcessSettings, stop: asyncio.Event
+) -> None:
+    from prometheus_client import CollectorRegistry
+
+    from mcs.adapters.clock import SystemClock
+    from mcs.adapters.metering import MeteredLog, meter_state
+    from mcs.services.scheduler import Scheduler
+
+    registry, clock = CollectorRegistry(), SystemClock()
+    async with contextlib.AsyncExitStack() as stack:
+        log = await stack.enter_async_context(open_log(source, name="mcs scheduler"))
+        metered = MeteredLog(log, clock, registry)
+        scheduler = Scheduler(metered, log, clock, settings, draw_id=_draw_id)
+        meter_state(lambda: scheduler.state, clock, registry)
+        await _show(stack, process, registry, lambda: "" if scheduler.state.reign else "starting")
+        running = asyncio.create_task(scheduler.run())
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not running.done():
+            running.cancel()
+        stopping.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+
+
+@contextlib.asynccontextmanager
+async def _cluster(kubeconfig: str | None, context: str | None) -> AsyncGenerator[Cluster, None]:
+    from mcs.adapters.kubernetes import connect
+
+    cluster = await connect(kubeconfig=kubeconfig, context=context)
+    try:
+        yield cluster
+    finally:
+        await cluster.close()
+
+
+async def _agent(run: AgentRun, stop: asyncio.Event) -> None:
+    from prometheus_client import CollectorRegistry
+
+    from mcs.adapters.clock import SystemClock
+    from mcs.adapters.metering import MeteredCluster, MeteredLog
+    from mcs.services.agent import Agent
+    from mcs.services.duties import duties
+
+    registry, clock, settings = CollectorRegistry(), SystemClock(), run.settings
+    async with contextlib.AsyncExitStack() as stack:
+        name = f"mcs agent {settings.cluster}"
+        log = await stack.enter_async_context(open_log(run.source, name=name))
+        access = await stack.enter_async_context(_cluster(run.kubeconfig, run.context))
+        cluster = MeteredCluster(access, registry)
+        always = []
+        if SOURCE in settings.roles:
+            serving = await _webhook(stack, cluster, settings, run.webhook)
+            always.append(serving.run)
+        agent = Agent(
+            settings,
+            cluster=cluster,
+            log=MeteredLog(log, clock, registry),
+            requests=log,
+            clock=clock,
+            draw_id=_draw_id,
+            services=duties(),
+            always=always,
+        )
+        await _show(stack, run.process, registry, lambda: "")
+        running = asyncio.create_task(agent.run())
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        agent.stop()
+        stopping.cancel()
+        await running
+
+
+async def _webhook(
+    stack: contextlib.AsyncExitStack,
+    cluster: Cluster,
+    settings: AgentSettings,
+    webhook: WebhookSettings,
+) -> Webhook:
+    """The webhook's server, and the service that keeps it registered and certified."""
+    from mcs.adapters.certificates import OwnAuthority
+    from mcs.adapters.clock import SystemClock
+    from mcs.adapters.webhook_server import WebhookServer
+    from mcs.objects.admission import Rules
+    from mcs.objects.registration import Service, Url
+    from mcs.objects.reviewing import review
+    from mcs.services.certificates import Certificates
+    from mcs.services.identity import whoami
+    from mcs.services.registration import Registration
+    from mcs.services.webhook import Webhook
+
+    keys, rules = Keys(settings.domain), Rules(env_refused=webhook.env_refused)
+    namespace = settings.lease.namespace
+    service = Service(namespace=namespace, name=webhook.service)
+    at: Url | Service = Url(webhook.url) if webhook.url else service
+    hosts = (_host(webhook.url),) if webhook.url else service.hosts
+    server = WebhookServer(lambda body: review(body, keys, rules), port=webhook.port)
+    await stack.enter_async_context(server)
+    certificates = Certificates(
+        cluster,
+        SystemClock(),
+        OwnAuthority(hosts) if webhook.own_certificate else None,
+        namespace=namespace,
+        name=webhook.secret,
+    )
+    registration = Registration(cluster, keys, user=await whoami(cluster), at=at)
+    return Webhook(server, certificates, registration, SystemClock())
+
+
+def _host(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme != "https" or not parts.hostname:
+        raise BadSettings(
+            f"--webhook-url {url!r}: give https://HOST:PORT as the API server sees it"
+        )
+    return parts.hostname
+
+
+async def _show(
+    stack: contextlib.AsyncExitStack,
+    process: ProcessSettings,
+    registry: CollectorRegistry,
+    ready: Callable[[], str],
+) -> None:
+    if process.metrics_port:
+        from mcs.adapters.health_server import health_server
+
+        server = health_server(process.metrics_port, registry, ready=ready)
+        await stack.enter_async_context(server)
+
+
+def _draw_id() -> str:
+    return uuid.uuid4().hex

@@ -30,9 +30,10 @@ from mcs.views.amounts import clock_time, iso_time
 from mcs.views.decided import decided
 from mcs.views.naming import Names, Proxied
 from mcs.views.observed import observed
-from mcs.views.words import Piece, Span, Words, bad, cluster, quiet, say
+from mcs.views.words import Piece, Words, bad, cluster, plain, quiet, say
 
 _QUIET: Final = (ClusterHeartbeat, Ticked, CycleMarked, ResyncStarted, ResyncCompleted)
+_PLACE_WIDTH: Final = 10
 _CLUSTER_WIDTH: Final = 17
 _raw = msgspec.json.Encoder()
 
@@ -116,16 +117,18 @@ class Teller:
         )
 
 
-def sentence(line: Line, *, date: bool = False) -> Words:
-    """A line whole: time, place in the log, whom it concerns, what happened."""
+def columns(line: Line, *, date: bool = False) -> tuple[Words, Words, Words, Words]:
+    """A line's time, its place in the log, whom it concerns, and what happened."""
     decision = line.stream == "decision"
     place = f"{'dec' if decision else 'obs'} {line.sequence}"
-    return say(
-        quiet(f"{clock_time(line.time_ns, date=date)}  "),
-        Span(f"{place:<9} "),
-        _concerned(line, arrow=decision),
-        line.words,
-    )
+    time = say(quiet(clock_time(line.time_ns, date=date)))
+    return time, say(place), _concerned(line, arrow=decision), line.words
+
+
+def sentence(line: Line, *, date: bool = False) -> Words:
+    """A line whole, its columns aligned with those of others."""
+    time, place, concerned, words = columns(line, date=date)
+    return say(time, "  ", _wide(place, _PLACE_WIDTH), _wide(concerned, _CLUSTER_WIDTH), words)
 
 
 def as_json(line: Line) -> bytes:
@@ -136,7 +139,7 @@ def as_json(line: Line) -> bytes:
         "sequence": line.sequence,
         "subject": line.subject,
         "clusters": line.clusters,
-        "text": "".join(span.text for span in line.words),
+        "text": plain(line.words),
         "event": line.event,
     }
     return _raw.encode(fields)
@@ -153,9 +156,12 @@ def _concerned(line: Line, *, arrow: bool) -> Words:
     else:
         speaker = line.clusters[0] if line.clusters else "clock"
         pieces = ["operator" if OPERATOR in line.subject.split(".") else cluster(speaker)]
-    words = say(*pieces)
-    width = sum(len(span.text) for span in words)
-    return say(words, " " * max(2, _CLUSTER_WIDTH - width))
+    return say(*pieces)
+
+
+def _wide(words: Words, width: int) -> Words:
+    """Words, filled up to a width, with two spaces at least."""
+    return say(words, " " * max(2, width - len(plain(words))))
 
 
 def _line(stored: Stored, clusters: tuple[str, ...], words: Words) -> Line:

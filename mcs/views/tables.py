@@ -19,7 +19,7 @@ from mcs.views.words import Piece, bad, cluster, command, good, pod, quiet, say,
 
 _WAITING_MOST: Final = 20
 _STUCK_MOST: Final = 20
-_HARMLESS: Final = {"ok": "green", "cordoned": "yellow", "left": "yellow"}
+_STATE_STYLES: Final = {"ok": "green", "cordoned": "yellow", "left": "yellow", "removed": "dim"}
 
 
 def status_view(view: Overview) -> RenderableType:
@@ -50,7 +50,9 @@ def table_of(*headings: str, right: Sequence[str] = ()) -> Table:
     """An empty table in the house style; headings in ``right`` are of numbers."""
     table = Table(box=box.SIMPLE_HEAD, header_style="bright_black", pad_edge=False)
     for heading in headings:
-        table.add_column(heading, justify="right" if heading in right else "left")
+        number = heading in right
+        table.add_column(heading, justify="right" if number else "left", no_wrap=number)
+    table.columns[0].no_wrap = True
     return table
 
 
@@ -71,20 +73,21 @@ def _clusters(rows: Sequence[ClusterRow]) -> RenderableType:
         return paint(
             say(wait("No cluster has joined yet"), ": start an agent in each, `mcs agent`")
         )
-    right = ("nodes", "cpu free", "memory free", "heard")
-    table = table_of("cluster", "state", "roles", *right[:3], right[3], "kubernetes", right=right)
+    right = ("nodes", "free cpu", "free memory", "heard")
+    table = table_of("cluster", "state", "role", *right, right=right)
     for row in rows:
-        states = Text(", ").join(Text(word, _HARMLESS.get(word, "bold red")) for word in row.states)
+        states = Text(", ").join(
+            Text(word, _STATE_STYLES.get(word, "bold red")) for word in row.states
+        )
         ready = "" if row.ready == row.nodes else f"{row.ready}/"
         table.add_row(
             paint(say(cluster(row.name))),
-            states,
-            "+".join(row.roles) or "none",
+            Text(", ").join(words),
+            "both" if len(row.roles) == 2 else "".join(row.roles),
             f"{ready}{row.nodes}",
             _of(row, CPU),
             _of(row, MEMORY),
             f"{lasting(row.heard_s)} ago",
-            row.kubernetes,
         )
     return table
 
@@ -127,6 +130,8 @@ def _reasons(row: WaitingRow) -> Text:
 
 def _stuck(view: Overview) -> Table:
     table = table_of("what", "waits for", "a person may end it by")
+    table.columns[0].no_wrap = False
+    table.columns[2].no_wrap = True
     for row in view.stuck[:_STUCK_MOST]:
         commands = Text("\n").join(paint(say(command(each))) for each in row.commands)
         table.add_row(Text(row.what, "bold"), Text(row.waits_for), commands)

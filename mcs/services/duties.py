@@ -1,0 +1,64 @@
+"""What an agent does while it leads, by role: the list that ``Agent`` is given.
+
+A duty makes its service at once (before the observer starts, so nothing is missed) and runs it
+until the epoch ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from mcs.ports import Stream
+from mcs.services.executor import Executor
+from mcs.services.feedback import Feedback
+from mcs.services.member import Member, Service
+from mcs.services.standing import Standing
+from mcs.settings import SOURCE, TARGET
+
+
+async def execute(member: Member) -> None:
+    """The target's hand: create and delete delegates."""
+    standing = _standing(member)
+    executor = Executor(
+        name=member.name,
+        cluster=member.cluster,
+        log=member.log,
+        standing=standing,
+        pods=member.pods,
+        teller=member.publisher,
+        clock=member.clock,
+        keys=member.keys,
+        held=member.held,
+        identities=member.identities,
+    )
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(standing.run())
+        tasks.create_task(executor.run())
+
+
+async def feed_back(member: Member) -> None:
+    """The source's voice: bind proxies, show their delegates, let them go."""
+    standing = _standing(member)
+    feedback = Feedback(
+        name=member.name,
+        cluster=member.cluster,
+        log=member.log,
+        standing=standing,
+        pods=member.pods,
+        clock=member.clock,
+        keys=member.keys,
+        held=member.held,
+        identities=member.identities,
+    )
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(standing.run())
+        tasks.create_task(feedback.run())
+
+
+def duties() -> tuple[tuple[str, Service], ...]:
+    """Every duty, with the role that it belongs to."""
+    return (TARGET, execute), (SOURCE, feed_back)
+
+
+def _standing(member: Member) -> Standing:
+    return Standing(member.log, identity=member.identities.get(Stream.DECISIONS, ""))
