@@ -49,8 +49,8 @@ def shown(
 
     A proxy that is not bound yet shows nothing of a delegate that still runs: it is bound first.
     ``reachable``: the delegate's addresses mean the same here, so they may stand in the status,
-    where Services find them. ``lost``: the target is, so its virtual node is not ready; Kubernetes
-    then marks each pod on it not Ready at every change, and we must not argue.
+    where Services find them. ``lost``: the target is, so Kubernetes marked the
+    pods of its virtual node not Ready, once; saying otherwise would claim what nobody knows.
 
     Raises:
         msgspec.DecodeError: the event's status is not one of ours.
