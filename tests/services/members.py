@@ -48,6 +48,21 @@ async def settled():
         await asyncio.sleep(0.0001)
 
 
+@contextlib.asynccontextmanager
+async def running(*services):
+    """Run these; what ends one of them fails the test."""
+    runs = [asyncio.create_task(service.run()) for service in services]
+    try:
+        yield
+    finally:
+        ended = [run for run in runs if run.done() and not run.cancelled()]
+        for run in runs:
+            run.cancel()
+        await asyncio.gather(*runs, return_exceptions=True)
+        for run in ended:
+            run.result()
+
+
 class Log:
     """A broker, and frames chained and numbered as schedulers and agents write them."""
 
@@ -85,6 +100,12 @@ class Log:
         subject = subjects.observation(cluster, channel)
         return self.broker.store([(subject, codec.encode(frame))])
 
+    def join(self, cluster, event):
+        """A join, whose sequence is the epoch."""
+        frame = ObservationFrame(source=cluster, channel="cluster", events=(event,))
+        self._numbers[cluster, "cluster"] = 1
+        return self.broker.store([(subjects.observation(cluster, "cluster"), codec.encode(frame))])
+
     def told(self, cluster, channel):
         """Events that ``cluster`` told on a channel, in order."""
         subject = subjects.observation(cluster, channel)
@@ -112,22 +133,9 @@ class Member:
     def held(self):
         return self.leads
 
-    @contextlib.asynccontextmanager
-    async def running(self, *services):
+    def running(self, *services):
         """Run the shared services and these."""
-        runs = [
-            asyncio.create_task(service.run())
-            for service in (self.publisher, self.pods, self.standing, *services)
-        ]
-        try:
-            yield
-        finally:
-            failed = [run for run in runs if run.done() and not run.cancelled()]
-            for run in runs:
-                run.cancel()
-            await asyncio.gather(*runs, return_exceptions=True)
-            for run in failed:
-                run.result()
+        return running(self.publisher, self.pods, self.standing, *services)
 
     async def opt_in(self, namespace="default"):
         labels = {"metadata": {"labels": {"multicluster-scheduler": "enabled"}}}
