@@ -120,6 +120,8 @@ class Leadership:
         try:
             lease = await self._read()
         except NotFound:
+            if reading:
+                self.known = {}  # to delete the Lease is how people say: forget what you knew
             await self._create()
             return True
         self._holder = lease.spec.holder_identity or ""

@@ -1,0 +1,85 @@
+"""Is it still the log that was known? On the memory log and cluster."""
+
+import asyncio
+
+import pytest
+
+from mcs.adapters.memory_cluster import MemoryCluster
+from mcs.errors import LogLost
+from mcs.events.decisions import CycleMarked
+from mcs.ports import Stream
+from mcs.services.known_logs import KnownLogs
+from mcs.services.leadership import KnownLog, Leadership
+from mcs.settings import LeaseSettings
+from tests.services.clocks import HandClock, turns
+from tests.services.members import KEYS, Log
+
+
+class Bench(Log):
+    def __init__(self):
+        super().__init__()
+        self.hand = HandClock()
+        cluster = MemoryCluster("c1", self.hand)
+        settings = LeaseSettings(namespace="default")
+        self.lease = Leadership(cluster, self.hand, KEYS, settings, "me")
+        self.connection = self.broker.connect()
+        self.logs = KnownLogs(self.connection, self.lease)
+
+
+async def test_a_log_met_for_the_first_time_is_remembered():
+    bench = Bench()
+    bench.decide(CycleMarked())
+    await bench.logs.check()
+
+    assert bench.logs.identities == {
+        Stream.OBSERVATIONS: "memory-observations",
+        Stream.DECISIONS: "memory-decisions",
+    }
+    assert bench.lease.known[Stream.DECISIONS] == KnownLog("memory-decisions", 1)
+
+
+async def test_a_longer_log_is_the_same_log():
+    bench = Bench()
+    for _ in range(2):
+        bench.decide(CycleMarked())
+        await bench.logs.check()
+
+    assert bench.lease.known[Stream.DECISIONS].position == 2
+
+
+@pytest.mark.parametrize("stream", list(Stream))
+async def test_another_log_is_refused_with_what_to_do(stream):
+    bench = Bench()
+    await bench.logs.check()
+    bench.broker.replace(stream, "another")
+
+    with pytest.raises(LogLost, match=r"another stream.*delete the Lease default/mcs-agent"):
+        await bench.logs.check()
+
+
+async def test_a_shorter_log_is_refused():
+    bench = Bench()
+    for _ in range(3):
+        bench.decide(CycleMarked())
+    await bench.logs.check()
+    bench.broker.lose_tail(Stream.DECISIONS, 2)
+
+    with pytest.raises(LogLost, match="ends at 2, but this cluster's agents knew 3"):
+        await bench.logs.check()
+
+
+async def test_watching_survives_an_outage_and_notices_a_loss():
+    bench = Bench()
+    bench.decide(CycleMarked())
+    await bench.logs.check()
+    watching = asyncio.create_task(bench.logs.watch(bench.hand, 5))
+    bench.connection.cut()
+    await bench.hand.advance(11)
+    assert not watching.done()
+
+    bench.connection.mend()
+    bench.broker.lose_tail(Stream.DECISIONS, 0)
+    await bench.hand.advance(5)
+    await turns()
+    with pytest.raises(LogLost):
+        await watching
