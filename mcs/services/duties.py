@@ -13,6 +13,7 @@ from mcs.services.executor import Executor
 from mcs.services.feedback import Feedback
 from mcs.services.member import Member, Service
 from mcs.services.standing import Standing
+from mcs.services.virtual_nodes import VirtualNodes
 from mcs.settings import SOURCE, TARGET
 
 
@@ -55,9 +56,29 @@ async def feed_back(member: Member) -> None:
         tasks.create_task(feedback.run())
 
 
+async def keep_virtual_nodes(member: Member) -> None:
+    """The source's picture of the targets: a Node for each."""
+    standing = _standing(member)
+    virtual = VirtualNodes(
+        name=member.name,
+        cluster=member.cluster,
+        log=member.log,
+        standing=standing,
+        nodes=member.nodes,
+        pods=member.pods,
+        clock=member.clock,
+        keys=member.keys,
+        held=member.held,
+        identities=member.identities,
+    )
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(standing.run())
+        tasks.create_task(virtual.run())
+
+
 def duties() -> tuple[tuple[str, Service], ...]:
     """Every duty, with the role that it belongs to."""
-    return (TARGET, execute), (SOURCE, feed_back)
+    return (TARGET, execute), (SOURCE, feed_back), (SOURCE, keep_virtual_nodes)
 
 
 def _standing(member: Member) -> Standing:
