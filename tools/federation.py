@@ -51,7 +51,7 @@ class Federation:
         environment: Mapping[str, str] | None = None,
         nats: Mapping[str, Any] | None = None,
     ) -> None:
-        """`policy`: fields of the scheduler's policy; `roles`: `--source` or `--target` for a
+        """`policy`: options of the scheduler, such as `lost-after`; `roles`: `--source` or `--target` for a
         cluster that shall have only one of them; `environment`: for every process of mcs.
         """
         self.folder = Path(tempfile.mkdtemp(prefix="mcs-federation-"))
@@ -150,7 +150,7 @@ class Federation:
             *("--cluster", name),
             *("--kubeconfig", str(await plane.kubeconfig_for(_SERVICE_ACCOUNT))),
             *("--webhook-url", f"https://127.0.0.1:{webhook}/"),
-            *("--webhook-listen", f"127.0.0.1:{webhook}"),
+            *("--webhook-port", str(webhook)),
             *([self._roles[name]] if name in self._roles else []),
         ]
         self.agents[name] = self._process(f"agent-{name}", ["agent"], flags)
@@ -158,9 +158,7 @@ class Federation:
 
     def _policy_flags(self) -> list[str]:
         return [
-            part
-            for field, value in self._policy.items()
-            for part in ("--policy", f"{field}={value}")
+            part for option, value in self._policy.items() for part in (f"--{option}", str(value))
         ]
 
     def _process(self, name: str, command: list[str], flags: list[str]) -> Process:

@@ -1,0 +1,38 @@
+"""Manifests for tests: elected pods, and workloads that make them."""
+
+DOMAIN = "multicluster.admiralty.io"
+ELECT = f"{DOMAIN}/elect"
+CLUSTERNAME = f"{DOMAIN}/clustername"
+
+
+def pod(name, *, namespace, cluster="", run_for="", cpu="100m", annotations=None, **spec):
+    """An elected pod; ``cluster`` pins it, ``run_for`` makes it succeed after that time."""
+    notes = {ELECT: "", **(annotations or {})}
+    if cluster:
+        notes[CLUSTERNAME] = cluster
+    if run_for:
+        notes["kwok.mcs/run-for"] = run_for
+    container = {
+        "name": "main",
+        "image": "busybox",
+        "resources": {"requests": {"cpu": cpu}},
+        **spec.pop("container", {}),
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": namespace, "annotations": notes},
+        "spec": {"containers": [container], **spec},
+    }
+
+
+def template(**fields):
+    """The pod template of a workload, from the same arguments as ``pod``."""
+    made = pod("unused", namespace="unused", **fields)
+    metadata = {"annotations": made["metadata"]["annotations"], "labels": {"app": "test"}}
+    return {"metadata": metadata, "spec": made["spec"]}
+
+
+def path(namespace, name="", resource="pods"):
+    group = {"pods": "api/v1", "jobs": "apis/batch/v1"}.get(resource, "apis/apps/v1")
+    return f"/{group}/namespaces/{namespace}/{resource}" + (f"/{name}" if name else "")
