@@ -65,7 +65,7 @@ class Publisher:
         self._in_flight: _Batch | None = None
         self._waiting_bytes, self._backlog_bytes = 0, backlog_bytes
         self._more = asyncio.Event()
-        self._overflowed = self._stopped = False
+        self._failing = self._overflowed = self._stopped = False
 
     def offer(self, channel: str, *events: Observation) -> None:
         """Have events stored in order, at some time; after the publisher stopped, they are lost
@@ -112,7 +112,7 @@ class Publisher:
             while True:
                 await self._more.wait()
                 while self._queue:
-                    if self._overflowed:
+                    if self._overflowed:  # facts were lost, although the log is back
                         raise Unavailable("more facts than we keep waited for the log")
                     self._in_flight = self._queue.popleft()
                     self._waiting_bytes -= self._in_flight.size
@@ -137,7 +137,8 @@ class Publisher:
         tail.events.append(event)
         tail.size += size
         self._waiting_bytes += size
-        self._overflowed = self._waiting_bytes > self._backlog_bytes
+        # A full account of a large cluster may exceed the limit; the log takes it in good time.
+        self._overflowed = self._failing and self._waiting_bytes > self._backlog_bytes
         self._more.set()
 
     async def _store(self, batch: _Batch) -> None:
@@ -167,8 +168,11 @@ class Publisher:
         wait_s = BACKOFF_S
         while True:
             try:
-                return await self._log.append([(subject, data)])
+                sequence = await self._log.append([(subject, data)])
+                self._failing = False
+                return sequence
             except (Uncertain, Unavailable) as error:
+                self._failing = True
                 if self._overflowed:
                     raise Unavailable("more facts than we keep wait for the log") from error
                 _logger.warning("append to %s failed, trying again: %s", subject, error)

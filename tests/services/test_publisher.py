@@ -207,11 +207,26 @@ async def test_a_backlog_beyond_its_limit_ends_the_publisher():
 
 async def test_a_lost_backlog_is_noticed_even_when_the_log_returns():
     bench = Bench(backlog_bytes=1000)
-    bench.publisher.offer("capacity", ResyncStarted(), *pods("x" * 2000))
-    bench.publisher.offer("capacity", NodeGone(name="lost"))
+    bench.log.fate = lambda _: Fate.DELIVERED if bench.clock.slept else Fate.UNSENT
+    bench.publisher.offer("capacity", ResyncStarted())
+    bench.clock.sleep = lambda _: overflow()
 
-    with pytest.raises(Unavailable, match="more facts"):
+    async def overflow():
+        bench.clock.slept.append(0)
+        bench.publisher.offer("capacity", *pods("x" * 2000), NodeGone(name="lost"))
+
+    with pytest.raises(Unavailable, match="waited for the log"):
         await bench.publisher.run()
+    assert len(bench.frames) == 1
+
+
+async def test_a_full_account_beyond_the_limit_is_no_backlog_while_the_log_answers():
+    bench = Bench(backlog_bytes=1000)
+    async with bench.running():
+        bench.publisher.offer("capacity", ResyncStarted(), *pods(*["x" * 500] * 20))
+        await bench.publisher.publish("capacity", *pods("last"))
+
+    assert len(bench.events) == 22
 
 
 async def test_who_waits_is_told_when_the_publisher_stops():
