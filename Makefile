@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo demo-kubernetes test check bench parts clean help
+.PHONY: help demo demo-kubernetes lint check test parts bench clean
 
 help:
 	@echo "make demo             the main job on embedded parts, live in this terminal"
@@ -25,10 +25,12 @@ demo: $(VENV)/ready
 demo-kubernetes: $(VENV)/ready
 	$(BIN)/python -m tools.demo_kubernetes $(ARGS)
 
-check: $(VENV)/ready
+lint: $(VENV)/ready
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
+
+check: lint
 	$(BIN)/python -m pytest -q -m 'not kubernetes and not docker'
 
 test: $(VENV)/ready

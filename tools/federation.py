@@ -51,8 +51,9 @@ class Federation:
         environment: Mapping[str, str] | None = None,
         nats: Mapping[str, Any] | None = None,
     ) -> None:
-        """`policy`: options of the scheduler, such as `lost-after`; `roles`: `--source` or `--target` for a
-        cluster that shall have only one of them; `environment`: for every process of mcs.
+        """`policy`: options of the scheduler, such as `lost-after`; `roles`: `--source` or
+        `--target` for a cluster that shall have only one of them; `environment`: for every process
+        of mcs.
         """
         self.folder = Path(tempfile.mkdtemp(prefix="mcs-federation-"))
         self.planes = {name: ControlPlane(name, options) for name in clusters}
