@@ -11,7 +11,7 @@ import msgspec
 from mcs.errors import BadSettings
 from mcs.events.observations import NodeObserved
 from mcs.names import DEFAULT_DOMAIN, VIRTUAL_NODE_TAINT
-from mcs.quantities import PODS, Resources, add, subtract
+from mcs.quantities import PODS, Resources
 
 _PRIVATE: Final = (
     r"kubernetes\.io/hostname",
@@ -55,12 +55,14 @@ def summarised(
     count = pods or {}
     totals: Resources = {}
     free: Resources = {}
-    for node in everything:
-        totals = add(totals, node.allocatable)
-        if node.ready and not node.cordoned:
-            taken = add(used.get(node.name, {}), {PODS: count.get(node.name, 0)})
-            left = subtract(node.allocatable, taken)
-            free = add(free, {name: max(0, left[name]) for name in node.allocatable})
+    for node in everything:  # in place: a heartbeat adds up thousands of nodes
+        open_to_pods, taken = node.ready and not node.cordoned, used.get(node.name, {})
+        for name, amount in node.allocatable.items():
+            totals[name] = totals.get(name, 0) + amount
+            if open_to_pods:
+                gone = count.get(node.name, 0) if name == PODS else 0
+                left = amount - taken.get(name, 0) - gone
+                free[name] = free.get(name, 0) + max(0, left)
     return Summary(
         totals=_ordered(totals),
         free=_ordered(free),
@@ -82,8 +84,10 @@ def common_labels(labels: Iterable[Mapping[str, str]], *, excluded: str = "") ->
         raise BadSettings(f"{excluded!r} is no regular expression: {error}") from error
     common: dict[str, str] | None = None
     for each in labels:
-        same = each if common is None else common.items() & each.items()
-        common = dict(same)
+        if common is None:
+            common = dict(each)
+        elif any(each.get(key) != value for key, value in common.items()):
+            common = {key: value for key, value in common.items() if each.get(key) == value}
     return {
         key: value
         for key, value in sorted((common or {}).items())
