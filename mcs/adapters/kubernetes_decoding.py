@@ -7,16 +7,18 @@ would keep the page of 500 that it came in. They are copied, so that an object o
 from __future__ import annotations
 
 from functools import reduce
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 from msgspec.structs import fields, force_setattr
 
 from mcs.adapters.kubernetes_errors import Status
+from mcs.errors import ClusterError
 from mcs.objects.kinds import NOTHING, Kind, Object
 from mcs.ports import Change, Watched
 
 T = TypeVar("T", bound=Object)
+V = TypeVar("V")
 
 
 class _ListMeta(msgspec.Struct, rename="camel"):
@@ -43,8 +45,15 @@ class _Other(msgspec.Struct):
     object: msgspec.Raw
 
 
+_objects: Final = msgspec.json.Decoder(Object)
+_others: Final = msgspec.json.Decoder(_Other)
+_statuses: Final = msgspec.json.Decoder(Status)
+
+
 class Decoding(Generic[T]):
-    """Decoders of one kind."""
+    """Decoders of one kind. They raise ClusterError for what is not of that kind: a sign that our
+    structs do not follow Kubernetes' types.
+    """
 
     def __init__(self, type: type[T]) -> None:
         self._type = type
@@ -55,11 +64,11 @@ class Decoding(Generic[T]):
 
     def object(self, data: bytes) -> T:
         """One object."""
-        return self._own(self._object.decode(data))
+        return self._own(_decoded(self._object, data))
 
     def page(self, data: bytes) -> Page[T]:
         """A page of a list."""
-        page = self._page.decode(data)
+        page = _decoded(self._page, data)
         for item in page.items or ():
             self._own(item)
         return page
@@ -68,14 +77,16 @@ class Decoding(Generic[T]):
         """One line of a watch; a Status when the server ends it by an error."""
         try:
             event = self._event.decode(line)
-        except msgspec.ValidationError:
-            other = msgspec.json.decode(line, type=_Other)
+        except msgspec.ValidationError as error:
+            other = _decoded(_others, line)
             if other.type == Change.BOOKMARK:
-                mark = msgspec.json.decode(other.object, type=Object)
+                mark = _decoded(_objects, other.object)
                 return Watched(Change.BOOKMARK, self._type(metadata=mark.metadata))
             if other.type == "ERROR":
-                return msgspec.json.decode(other.object, type=Status)
-            raise
+                return _decoded(_statuses, other.object)
+            raise _unreadable(error) from error
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise _unreadable(error) from error
         return Watched(event.type, self._own(event.object))
 
     def _own(self, item: T) -> T:
@@ -96,6 +107,17 @@ def decoding(kind: Kind[T]) -> Decoding[T]:
 
 
 _made: dict[Kind[Any], Decoding[Any]] = {}
+
+
+def _decoded(decoder: msgspec.json.Decoder[V], data: bytes | bytearray | msgspec.Raw) -> V:
+    try:
+        return decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _unreadable(error) from error
+
+
+def _unreadable(error: Exception) -> ClusterError:
+    return ClusterError(f"unreadable answer: {error}", reason="Unreadable")
 
 
 def _raw_fields(type: Any, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], str]]:

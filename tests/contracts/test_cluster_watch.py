@@ -4,9 +4,12 @@ import asyncio
 
 import pytest
 
+from mcs.adapters import kubernetes
+from mcs.adapters.clock import SystemClock
 from mcs.errors import Expired, Unreachable
 from mcs.objects.kinds import LEASES, PODS
-from tests.contracts.clusters import PATIENCE_S, bind, pod, stopped, take
+from mcs.services.reflector import Reflector
+from tests.contracts.clusters import PATIENCE_S, bind, eventually, pod, stopped, take
 
 
 async def create(api, name, **metadata):
@@ -170,3 +173,58 @@ async def test_a_position_from_before_a_restart_has_expired(api):
                 await take(events, 1)
 
         assert caught.value.code == 410
+
+
+class Names:
+    """What a reflector told."""
+
+    def __init__(self):
+        self.names = set()
+
+    def replace(self, items):
+        self.names = {item.metadata.name for item in items}
+
+    def change(self, item):
+        self.names.add(item.metadata.name)
+
+    def remove(self, item):
+        self.names.discard(item.metadata.name)
+
+
+async def test_a_reflector_survives_a_restart(api):
+    async with api:
+        await create(api, "a")
+        await create(api, "b")
+        told = Names()
+        reflector = Reflector(api.cluster, LEASES, SystemClock(), told, namespace=api.namespace)
+        running = asyncio.create_task(reflector.run())
+        await reflector.synced.wait()
+        assert told.names == {"a", "b"}
+        async with stopped(api):
+            pass
+        await api.cluster.delete(LEASES, "a", namespace=api.namespace)
+        await create(api, "c")
+
+        async def true():
+            return told.names == {"b", "c"}
+
+        await eventually(true)
+        await reflector.relist()
+        assert told.names == {"b", "c"}
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_list_of_many_pages_is_whole(api, monkeypatch):
+    monkeypatch.setattr(kubernetes, "PAGE_SIZE", 3)
+    async with api:
+        names = [f"l{number}" for number in range(8)]
+        for name in names:
+            await create(api, name)
+        listed = await api.cluster.list(LEASES, namespace=api.namespace)
+        assert [item.metadata.name for item in listed.items] == names
+        await create(api, "more")
+        async with api.cluster.watch(
+            LEASES, since=listed.resource_version, namespace=api.namespace
+        ) as events:
+            assert await take(events, 1) == [("ADDED", "more")]
