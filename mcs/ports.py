@@ -189,7 +189,11 @@ class Cluster(Protocol):
         subresource: str = "",
     ) -> T:
         """Create an object, or (with ``name`` and ``subresource``) post to a subresource, such as
-        ``binding``.
+        ``binding`` (which needs metadata.name); the latter gives an empty object.
+
+        Raises:
+            AlreadyExists: an object of that name is there.
+            NotFound: the namespace is not.
         """
 
     async def patch(
@@ -203,7 +207,7 @@ class Cluster(Protocol):
         type: Patch = Patch.MERGE,
     ) -> T:
         """Patch an object or its ``subresource``; put metadata.uid or metadata.resourceVersion into
-        the patch as preconditions.
+        the patch as preconditions, which raise Conflict when they fail.
         """
 
     async def delete(
