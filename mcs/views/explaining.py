@@ -85,6 +85,9 @@ def standing(state: State, uid: str) -> Words:
         return say(quiet("it is gone, and nothing of it is left anywhere"))
     if proxy.released:
         return say("it was let go; its source removes it")
+    if latest is not None and latest.seen is not None and latest.phase.ended:
+        where = (" in ", cluster(latest.target), " on ", node(latest.seen.node))
+        return say("it has ended: ", phase_word(latest.phase), *where)
     if latest is not None and latest.live:
         return _placed(state, proxy, latest)
     if proxy.gates:
@@ -92,9 +95,6 @@ def standing(state: State, uid: str) -> Words:
     if proxy.waits:
         ahead = [entry[2] for entry in state.backlog.waiting].index(uid)
         return say(wait("it waits for a place"), f", behind {ahead} others" if ahead else "")
-    if latest is not None and latest.seen is not None:
-        ended = (" in ", cluster(latest.target), " on ", node(latest.seen.node))
-        return say("it has ended: ", phase_word(latest.phase), *ended)
     return say("it has ended")
 
 

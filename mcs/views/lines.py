@@ -34,7 +34,7 @@ from mcs.views.words import Piece, Words, bad, cluster, plain, quiet, say
 
 _QUIET: Final = (ClusterHeartbeat, Ticked, CycleMarked, ResyncStarted, ResyncCompleted)
 _PLACE_WIDTH: Final = 10
-_CLUSTER_WIDTH: Final = 17
+_CLUSTER_WIDTH: Final = 21
 _raw = msgspec.json.Encoder()
 
 Frame = ObservationFrame | DecisionFrame

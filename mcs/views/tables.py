@@ -76,9 +76,7 @@ def _clusters(rows: Sequence[ClusterRow]) -> RenderableType:
     right = ("nodes", "free cpu", "free memory", "heard")
     table = table_of("cluster", "state", "role", *right, right=right)
     for row in rows:
-        states = Text(", ").join(
-            Text(word, _STATE_STYLES.get(word, "bold red")) for word in row.states
-        )
+        words = [Text(word, _STATE_STYLES.get(word, "bold red")) for word in row.states]
         ready = "" if row.ready == row.nodes else f"{row.ready}/"
         table.add_row(
             paint(say(cluster(row.name))),
