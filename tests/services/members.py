@@ -117,15 +117,31 @@ class Log:
         ]
 
 
+class SlowLog:
+    """A connection on which reads of ``stream`` begin only once ``gate`` is set."""
+
+    def __init__(self, connection, stream, subject=""):
+        self.gate = asyncio.Event()
+        self._connection, self._stream, self._subject = connection, stream, subject
+
+    def __getattr__(self, name):
+        return getattr(self._connection, name)
+
+    async def read(self, stream, *, after=0, subject=""):
+        if stream is self._stream and self._subject in subject:
+            await self.gate.wait()
+        return await self._connection.read(stream, after=after, subject=subject)
+
+
 class Member:
     """One cluster and the services that every role shares."""
 
-    def __init__(self, log, name, cluster=None):
+    def __init__(self, log, name, cluster=None, connection=None):
         self.log, self.name, self.clock = log, name, log.clock
         self.leads = True
         self.cluster = cluster or MemoryCluster(name, self.clock)
         self.cluster.mutators = [_webhook]
-        self.connection = log.broker.connect()
+        self.connection = connection or log.broker.connect()
         self.publisher = Publisher(self.connection, self.clock, name, 1)
         self.pods = Pods(self.cluster, KEYS, self.clock)
         self.standing = Standing(self.connection)

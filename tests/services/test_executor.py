@@ -3,17 +3,20 @@
 import contextlib
 
 import msgspec
+import pytest
 
+from mcs.adapters.memory_log import Fate
 from mcs.errors import Forbidden, Unreachable
 from mcs.events.decisions import ClusterRemoved
 from mcs.events.observations import DelegateGone, DelegateRejected, End, Phase
 from mcs.events.subjects import delegate_channel
 from mcs.objects.kinds import NAMESPACES, PODS
+from mcs.ports import Stream
 from mcs.services.creating import ExecutorSettings
 from mcs.services.executor import Executor
 from tests.decisions import placements
 from tests.decisions.placements import DELEGATE, ID, UID, observed, released, withdrawn
-from tests.services.members import KEYS, Log, Member, manifest, settled, until
+from tests.services.members import KEYS, Log, Member, SlowLog, manifest, settled, until
 
 QUICK = ExecutorSettings(
     workers=4, settle_s=0.1, view_s=0.05, blocked_s=0.01, lease_s=0.01, forget_s=0.05
@@ -26,8 +29,8 @@ def placed(attempt=1):
 
 
 class Target(Member):
-    def __init__(self, log=None, cluster=None):
-        super().__init__(log or Log(), "c2", cluster)
+    def __init__(self, log=None, cluster=None, connection=None):
+        super().__init__(log or Log(), "c2", cluster, connection)
         self.executor = Executor(
             name="c2",
             cluster=self.cluster,
@@ -98,6 +101,83 @@ async def test_nothing_is_written_by_an_executor_that_no_longer_leads():
 
         target.leads = True
         await until(lambda: target.pod(DELEGATE))
+        target.leads = False
+        target.decide(withdrawn())
+        await settled()
+        assert await target.pod(DELEGATE)
+
+
+@pytest.mark.parametrize(
+    ("stream", "subject"),
+    [
+        (Stream.OBSERVATIONS, "delegate"),
+        (Stream.DECISIONS, "mcs.dec.c2"),
+        (Stream.DECISIONS, "mcs.dec._._"),
+    ],
+)
+async def test_nothing_is_done_before_all_was_read_to_its_end(stream, subject):
+    log = Log()
+    slow = SlowLog(log.broker.connect(), stream, subject)
+    target = Target(log, connection=slow)
+    target.decide(placed())
+    async with target.acting():
+        await until(target.pods.synced.is_set)
+        await settled()
+        assert target.creates == 0
+
+        slow.gate.set()
+        await until(lambda: target.creates)
+
+
+async def test_a_delegate_that_came_and_went_before_it_was_told_of_is_left_to_the_observer():
+    async with Target().acting() as target:
+        target.decide(placed())
+        await until(lambda: ID in target.pods.delegates)
+        await target.cluster.delete(PODS, DELEGATE, namespace="default", grace_s=0)
+        await until(lambda: ID not in target.pods.delegates)
+        target.decide(withdrawn())
+        await settled()
+
+        assert target.creates == 1
+        assert not target.told(DelegateGone)
+
+
+async def test_a_delegate_that_no_watch_ever_showed_is_told_to_be_gone():
+    target = Target()
+    async with target.acting():
+        await until(target.executor.ready.is_set)
+
+        async def vanish(request):
+            if request.verb == "create" and request.kind is PODS:
+                target.cluster.after = None
+                target.cluster.break_watches()
+                await target.cluster.delete(PODS, DELEGATE, namespace="default", grace_s=0)
+                target.cluster.compact()  # no watch can be taken up again: a list shows nothing
+
+        target.cluster.after = vanish
+        target.decide(placed())
+        (event,) = await until(lambda: target.told(DelegateGone))
+
+        assert event.end is End.UNKNOWN
+        assert target.creates == 1
+
+
+async def test_a_report_that_is_on_its_way_is_not_made_again():
+    target = Target()
+    target.decide(placed())
+    target.decide(withdrawn())
+    on_its_way = True
+    target.connection.fate = lambda _: Fate.UNSENT if on_its_way else Fate.DELIVERED
+    async with target.acting():
+        await until(target.executor.ready.is_set)
+        for _ in range(3):
+            target.decide(withdrawn(grace_s=1))
+            await settled()
+        on_its_way = False
+        await until(lambda: target.told(DelegateGone))
+        await settled()
+
+        assert len(target.told(DelegateGone)) == 1
 
 
 async def test_a_withdrawn_delegate_is_deleted_with_the_proxys_grace():
