@@ -90,7 +90,7 @@ class World:
         end = self.clock.elapsed + PATIENCE_S
         while not (found := await condition()):
             assert self.clock.elapsed < end, "it never came"
-            await self.clock.sleep(0.01)
+            await self.clock.sleep(0.1)
         return found
 
     async def reaches(self, name, phase):
