@@ -129,7 +129,7 @@ def terminal(folder, planes, nats, ports):
     }
     written = {
         "nats://127.0.0.1:4222": nats.url,
-        **{f":{theirs}": f":{port.port}" for theirs, port in ports.items()},
+        **{theirs: str(port.port) for theirs, port in ports.items()},
     }
     return Shell(folder, environment, written)
 
