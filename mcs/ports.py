@@ -37,8 +37,8 @@ class Stored(msgspec.Struct, frozen=True, gc=False):
 
 
 class StreamInfo(msgspec.Struct, frozen=True):
-    """What a stream holds: sequences ``first`` to ``last`` (0 when nothing was ever stored; an
-    emptied stream has first == last + 1), and the random ``identity`` made with it.
+    """What a stream holds: sequences ``first`` to ``last``, and the random ``identity`` made with
+    it. An empty stream has first == last + 1; one in which nothing was ever stored, 1 and 0.
     """
 
     first: int

@@ -31,8 +31,12 @@ WINDOW: Final = 3000
 HEARTBEAT_S: Final = 1.0
 """How often a silent consumer says that it lives."""
 _PULL: Final = WINDOW // 3
-_PULL_BYTES: Final = 8 * 1024 * 1024
-_HELD_BYTES: Final = 16 * 1024 * 1024
+_PULL_BYTES: Final = 4 * 1024 * 1024
+"""Bytes of one pull: three pulls of a few readers must stay below the 64 MiB that a server keeps
+for a connection before it cuts it as a slow consumer.
+"""
+_HELD_BYTES: Final = 8 * 1024 * 1024
+"""Bytes that may wait to be taken before more is asked for."""
 _PULL_S: Final = 60.0
 _INACTIVE_S: Final = 60.0
 _NS: Final = 1_000_000_000
