@@ -14,7 +14,9 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
-from typing import assert_never
+from typing import Final, assert_never
+
+import msgspec
 
 from mcs.names import Keys
 from mcs.objects.kinds import PODS, Metadata, Pod, PodSpec, PodStatus
@@ -27,6 +29,8 @@ Subscriber = Callable[[Role, Pod | None, Pod | None], None]
 for each pod of each full list. The pod before is slim for ``Role.OTHER``. It must not block, and
 must not raise.
 """
+
+_UNSHOWN: Final = "unshown"  # a deletion whose time nobody saw
 
 _logger = logging.getLogger(__name__)
 
@@ -92,9 +96,14 @@ class Pods:
 
     def remove(self, pod: Pod) -> None:
         """Take a pod's last state: it is gone."""
-        if pod.metadata.uid in self._entries:
-            self.change(pod)  # the last state may tell more than the one before
-            self._drop(pod.metadata.uid)
+        if pod.metadata.uid not in self._entries:
+            return
+        if pod.metadata.deletion_timestamp is None:
+            # Deleted with grace 0: the API server removes it without ever showing the request.
+            metadata = msgspec.structs.replace(pod.metadata, deletion_timestamp=_UNSHOWN)
+            pod = msgspec.structs.replace(pod, metadata=metadata)
+        self.change(pod)  # the last state may tell more than the one before
+        self._drop(pod.metadata.uid)
 
     def reclassify(self) -> None:
         """Look again at pods that virtual nodes concern."""

@@ -181,3 +181,14 @@ async def test_pods_are_looked_at_again_when_a_virtual_node_appears_or_goes():
         pods.reclassify()
         assert pods.strays == {}
         assert len(pods.others) == 1
+
+
+async def test_a_watched_removal_was_a_deletion_though_its_request_was_never_shown():
+    bench = Bench()
+    pod = await bench.create(delegate_manifest("a"))
+    last = []
+    async with bench.running() as pods:
+        pods.subscribe(lambda _role, before, after: last.append(after or before))
+        pods.remove(pod)
+
+    assert last[-1].metadata.deletion_timestamp is not None
