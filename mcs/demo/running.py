@@ -42,7 +42,7 @@ async def demo(settings: DemoSettings, console: Console) -> list[Played]:
             screen = PlainScreen(console, made) if plain else LiveScreen(console, made)
             with screen:
                 played = [await _play(made, scenario, screen) for scenario in scenarios(made.keys)]
-    console.print(summary(played, settings.folder, speed=settings.speed))
+    console.print(summary(played, settings.folder, speed=settings.speed, charts=plain))
     return played
 
 

@@ -49,7 +49,8 @@ class PlainScreen:
 
     def begin(self, scenario: Scenario, floor_s: float, capacities: Mapping[str, Capacity]) -> None:
         """A scenario begins."""
-        self._console.print(f"\n{heading(scenario, floor_s, capacities)}\n", highlight=False)
+        fits = heading(scenario, floor_s, capacities)
+        self._console.print(f"\n{scenario.title}\n{fits}\n", highlight=False)
 
     def end(self, played: Played) -> None:
         """It has ended."""
@@ -87,6 +88,7 @@ class LiveScreen:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._scenario = None  # the last frame is drawn whole: let it be an empty one
         self._live.__exit__(kind, error, trace)
 
     def begin(self, scenario: Scenario, floor_s: float, capacities: Mapping[str, Capacity]) -> None:
@@ -97,6 +99,7 @@ class LiveScreen:
 
     def end(self, played: Played) -> None:
         """It has ended: its chart stays above the live view."""
+        self._scenario = None
         took = Text.assemble(
             (played.scenario.title, "bold"),
             f"  took {played.took_s:.1f} s, floor {played.floor_s:.0f} s",
@@ -105,7 +108,7 @@ class LiveScreen:
 
     def _draw(self) -> RenderableType:
         if self._scenario is None:
-            return Text("the agents join …", "bright_black")
+            return Text()
         height = self._console.size.height
         works = [
             work for work in self._stage.watcher.works.values() if work.run == self._scenario.run
@@ -116,7 +119,7 @@ class LiveScreen:
             expand=True,
         )
         pods = self._pods(works)
-        used = 2 + 6 + 3 + max(len(works), len(self._scenario.steps))
+        used = 3 + 6 + 3 + max(len(works), len(self._scenario.steps))
         tail = self._tail(max(_LINES_LEAST, height - used - 4))
         return Group(self._progress(works), clusters, pods, tail)
 
@@ -125,8 +128,11 @@ class LiveScreen:
         done = sum(work.phase == "Succeeded" for work in works)
         assert self._scenario is not None
         return Text.assemble(
-            (self._heading, "bold"),
-            (f"   {passed:4.0f} s   {done}/{len(self._scenario.steps)} done", "green"),
+            (self._scenario.title, "bold"),
+            (f"   {passed:.0f} s, {done} of {len(self._scenario.steps)} done\n", "green"),
+            (self._heading, "bright_black"),
+            no_wrap=True,
+            overflow="ellipsis",
         )
 
     def _cluster(self, name: str, nodes: list[str]) -> Panel:
@@ -166,18 +172,18 @@ class LiveScreen:
         table = Table.grid()
         table.add_column(no_wrap=True, overflow="ellipsis")
         for line in last:
-            table.add_row(paint(sentence(line)))
+            table.add_row(paint(sentence(line), cut=True))
         title = f"events appended: {watcher.appended}"
         return Panel(table, title=title, border_style="bright_black", box=box.ROUNDED)
 
 
 def heading(scenario: Scenario, floor_s: float, capacities: Mapping[str, Capacity]) -> str:
-    """What runs, what fits, and how fast it could be."""
+    """What fits, and how fast it could be at best."""
     each = ", ".join(
-        f"{name} {capacities[name].free_milli}m free, {capacities[name].slots} fit"
+        f"{name} has {capacities[name].free_milli}m free, room for {capacities[name].slots}"
         for name in scenario.clusters
     )
-    return f"{scenario.title} ({each}; floor {floor_s:.0f} s)"
+    return f"{each}; at best {floor_s:.0f} s"
 
 
 def _bar(system: int, steps: int, whole: int, colour: str) -> Text:

@@ -42,10 +42,12 @@ class Played(msgspec.Struct, frozen=True, kw_only=True):
         return all(outcome.phase == "Succeeded" for outcome in self.outcomes)
 
 
-def summary(played: Sequence[Played], folder: Path, *, speed: float = 1.0) -> RenderableType:
-    """All of it."""
+def summary(
+    played: Sequence[Played], folder: Path, *, speed: float = 1.0, charts: bool = True
+) -> RenderableType:
+    """All of it; without ``charts`` where they were shown already."""
     parts: list[RenderableType] = [Text(), _durations(played, speed)]
-    for each in played:
+    for each in played if charts else ():
         parts += [Text(each.scenario.title, "bold"), chart(each), Text()]
     parts.append(_next(played, folder))
     return Group(*parts)

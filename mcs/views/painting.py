@@ -23,11 +23,9 @@ STYLES: Final = {
 }
 
 
-def paint(words: Words, *, dim: bool = False) -> Text:
-    """A sentence in colour; a long one stays one line of the log."""
-    text = Text(no_wrap=False, overflow="fold")
+def paint(words: Words, *, cut: bool = False) -> Text:
+    """A sentence in colour; with ``cut``, what does not fit on the line is left out."""
+    text = Text(no_wrap=cut, overflow="ellipsis" if cut else "fold")
     for span in words:
         text.append(span.text, STYLES[span.sense])
-    if dim:
-        text.stylize("dim")
     return text
