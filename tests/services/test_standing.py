@@ -1,0 +1,43 @@
+"""Which clusters are lost or removed is what the decisions say, in their order."""
+
+import contextlib
+
+from mcs.events.decisions import ClusterLost, ClusterRecovered, ClusterRemoved, CycleMarked
+from mcs.services.standing import Removal, Standing
+from tests.services.members import Log, running, until
+
+
+@contextlib.asynccontextmanager
+async def read(log):
+    standing = Standing(log.broker.connect())
+    async with running(standing):
+        await until(standing.caught_up.is_set)
+        yield standing
+
+
+async def test_a_lost_cluster_is_lost_until_it_recovers():
+    log = Log()
+    log.decide(ClusterLost(cluster="c2"), ClusterLost(cluster="c3"))
+    log.decide(ClusterRecovered(cluster="c2"))
+    async with read(log) as standing:
+        assert standing.lost == {"c3"}
+
+
+async def test_a_removal_ends_the_loss_and_says_what_it_had_read():
+    log = Log()
+    log.decide(ClusterLost(cluster="c2"))
+    sequence = log.decide(ClusterRemoved(cluster="c2"), based_on=17)
+    async with read(log) as standing:
+        assert standing.lost == set()
+        assert standing.removed == {"c2": Removal(sequence=sequence, based_on=17)}
+
+
+async def test_listeners_hear_of_clusters_and_of_nothing_else():
+    log, heard = Log(), []
+    async with read(log) as standing:
+        standing.subscribe(heard.append)
+        log.decide(CycleMarked())
+        log.decide(ClusterLost(cluster="c2"))
+
+        await until(lambda: heard)
+    assert heard == ["c2"]
