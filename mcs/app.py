@@ -11,9 +11,9 @@ import asyncio
 import contextlib
 import functools
 import uuid
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 
     from mcs.adapters.jetstream import JetStream
     from mcs.ports import Cluster
+    from mcs.services.policies import Policies
+    from mcs.services.registration import Registration
     from mcs.services.webhook import Webhook
+
+T = TypeVar("T")
 
 
 class LogSource(msgspec.Struct, frozen=True, kw_only=True):
@@ -179,10 +183,12 @@ async def _agent(run: AgentRun, stop: asyncio.Event) -> None:
         log = await stack.enter_async_context(open_log(run.source, name=name))
         access = await stack.enter_async_context(_cluster(run.kubeconfig, run.context))
         cluster = MeteredCluster(access, registry)
-        always = []
+        admission = None
         if SOURCE in settings.roles:
-            serving = await _webhook(stack, cluster, settings, run.webhook)
-            always.append(serving.run)
+            setting_up = _admission(stack, cluster, settings, run.webhook)
+            admission = await _unless(stop, setting_up)
+            if admission is None:
+                return
         agent = Agent(
             settings,
             cluster=cluster,
@@ -190,10 +196,11 @@ async def _agent(run: AgentRun, stop: asyncio.Event) -> None:
             requests=log,
             clock=clock,
             draw_id=_draw_id,
-            services=duties(),
-            always=always,
+            services=duties(admission.policies if admission else None),
+            always=[admission.webhook.run] if admission else [],
         )
-        await _show(stack, run.process, registry, lambda: "")
+        ready = admission.missing if admission else lambda: ""
+        await _show(stack, run.process, registry, ready)
         running = asyncio.create_task(agent.run())
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -202,13 +209,37 @@ async def _agent(run: AgentRun, stop: asyncio.Event) -> None:
         await running
 
 
-async def _webhook(
+async def _unless(stop: asyncio.Event, work: Coroutine[object, object, T]) -> T | None:
+    """The result of ``work``, or None if the process is told to stop first."""
+    working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if working.done():
+        return working.result()
+    working.cancel()
+    await asyncio.wait({working})
+    return None
+
+
+class Admission(NamedTuple):
+    """What a source does for its API server's admission."""
+
+    webhook: Webhook
+    registration: Registration
+    policies: Policies
+
+    def missing(self) -> str:
+        """Why no pod can be elected yet, or nothing."""
+        return "" if self.registration.registered else "the webhook is not registered yet"
+
+
+async def _admission(
     stack: contextlib.AsyncExitStack,
     cluster: Cluster,
     settings: AgentSettings,
     webhook: WebhookSettings,
-) -> Webhook:
-    """The webhook's server, and the service that keeps it registered and certified."""
+) -> Admission:
+    """The webhook's server, its certificate and registration, and the policies."""
     from mcs.adapters.certificates import OwnAuthority
     from mcs.adapters.clock import SystemClock
     from mcs.adapters.webhook_server import WebhookServer
@@ -217,11 +248,12 @@ async def _webhook(
     from mcs.objects.reviewing import review
     from mcs.services.certificates import Certificates
     from mcs.services.identity import whoami
+    from mcs.services.policies import Policies
     from mcs.services.registration import Registration
     from mcs.services.webhook import Webhook
 
     keys, rules = Keys(settings.domain), Rules(env_refused=webhook.env_refused)
-    namespace = settings.lease.namespace
+    namespace, clock = settings.lease.namespace, SystemClock()
     service = Service(namespace=namespace, name=webhook.service)
     at: Url | Service = Url(webhook.url) if webhook.url else service
     hosts = (_host(webhook.url),) if webhook.url else service.hosts
@@ -229,13 +261,17 @@ async def _webhook(
     await stack.enter_async_context(server)
     certificates = Certificates(
         cluster,
-        SystemClock(),
+        clock,
         OwnAuthority(hosts) if webhook.own_certificate else None,
         namespace=namespace,
         name=webhook.secret,
     )
-    registration = Registration(cluster, keys, user=await whoami(cluster), at=at)
-    return Webhook(server, certificates, registration, SystemClock())
+    registration = Registration(cluster, keys, user=await whoami(cluster, clock), at=at)
+    return Admission(
+        Webhook(server, certificates, registration, clock),
+        registration,
+        Policies(registration, clock, keys),
+    )
 
 
 def _host(url: str) -> str:

@@ -12,6 +12,7 @@ from mcs.ports import Stream
 from mcs.services.executor import Executor
 from mcs.services.feedback import Feedback
 from mcs.services.member import Member, Service
+from mcs.services.policies import Policies
 from mcs.services.standing import Standing
 from mcs.services.virtual_nodes import VirtualNodes
 from mcs.settings import SOURCE, TARGET
@@ -56,8 +57,10 @@ async def feed_back(member: Member) -> None:
         tasks.create_task(feedback.run())
 
 
-async def keep_virtual_nodes(member: Member) -> None:
-    """The source's picture of the targets: a Node for each."""
+async def keep_virtual_nodes(member: Member, *, policies: Policies | None = None) -> None:
+    """The source's picture of the targets: a Node for each, guarded by policies where there is an
+    API server that knows them.
+    """
     standing = _standing(member)
     virtual = VirtualNodes(
         name=member.name,
@@ -69,16 +72,23 @@ async def keep_virtual_nodes(member: Member) -> None:
         clock=member.clock,
         keys=member.keys,
         held=member.held,
+        cover=policies.cover if policies is not None else None,
         identities=member.identities,
     )
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(standing.run())
         tasks.create_task(virtual.run())
+        if policies is not None:
+            tasks.create_task(policies.run(member.nodes))
 
 
-def duties() -> tuple[tuple[str, Service], ...]:
+def duties(policies: Policies | None = None) -> tuple[tuple[str, Service], ...]:
     """Every duty, with the role that it belongs to."""
-    return (TARGET, execute), (SOURCE, feed_back), (SOURCE, keep_virtual_nodes)
+
+    async def guarded(member: Member) -> None:
+        await keep_virtual_nodes(member, policies=policies)
+
+    return (TARGET, execute), (SOURCE, feed_back), (SOURCE, guarded)
 
 
 def _standing(member: Member) -> Standing:

@@ -5,10 +5,15 @@ Admission policies let exactly this name do what nobody else may.
 
 from __future__ import annotations
 
+import logging
 from typing import Final
 
+from mcs.errors import Busy, Unreachable
 from mcs.objects.kinds import Camel, Kind, Object
-from mcs.ports import Cluster
+from mcs.ports import Clock, Cluster
+
+RETRY_S: Final = 2.0
+_logger: Final = logging.getLogger(__name__)
 
 
 class _UserInfo(Camel, frozen=True, kw_only=True):
@@ -34,7 +39,16 @@ REVIEWS: Final = Kind(
 )
 
 
-async def whoami(cluster: Cluster) -> str:
-    """The user name of this process there. Raises ClusterError."""
+async def whoami(cluster: Cluster, clock: Clock) -> str:
+    """The user name of this process there; waits for an API server that does not answer.
+
+    Raises:
+        ClusterError: it answers, but not with a name.
+    """
     review = {"apiVersion": REVIEWS.api, "kind": REVIEWS.name}
-    return (await cluster.create(REVIEWS, review)).status.user_info.username
+    while True:
+        try:
+            return (await cluster.create(REVIEWS, review)).status.user_info.username
+        except (Unreachable, Busy) as error:
+            _logger.warning("the API server cannot be asked yet: %s", error)
+        await clock.sleep(RETRY_S)

@@ -28,9 +28,12 @@ _log: Final = logging.getLogger(__name__)
 
 
 class Registration:
-    """What one agent registers in its cluster; ``user`` is the name it has there."""
+    """What one agent registers in its cluster; ``user`` is the name it has there. ``registered`` is
+    set once the webhook is.
+    """
 
     def __init__(self, cluster: Cluster, keys: Keys, *, user: str, at: Url | Service) -> None:
+        self.registered = False
         self._cluster = cluster
         self._keys = keys
         self._user = user
@@ -43,6 +46,7 @@ class Registration:
             ClusterError: the API server does not let us.
         """
         await self._ensure(WEBHOOKS, webhook_configuration(self._at, ca_bundle, self._keys))
+        self.registered = True
 
     async def ensure_policies(self, targets: Iterable[str]) -> None:
         """Put the policies in force, for the virtual nodes of these targets. Call it before a

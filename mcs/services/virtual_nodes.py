@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import msgspec
 
@@ -49,7 +49,7 @@ class VirtualNodeSettings(msgspec.Struct, frozen=True, kw_only=True):
 class VirtualNodes:
     """Acts for the source ``name``. Others run ``standing``, ``nodes`` and ``pods``; make it before
     they do. ``held`` says by the local clock whether this process still leads; ``ready`` is set
-    once it may act.
+    once it may act. ``cover`` is awaited before a target's node is created (it guards the node).
     """
 
     def __init__(
@@ -64,10 +64,12 @@ class VirtualNodes:
         clock: Clock,
         keys: Keys,
         held: Callable[[], bool],
+        cover: Callable[[str], Awaitable[None]] | None = None,
         settings: VirtualNodeSettings | None = None,
         identities: Identities | None = None,
     ) -> None:
         self.ready = asyncio.Event()
+        self._cover = cover
         self._name, self._cluster, self._clock, self._keys = name, cluster, clock, keys
         self._standing, self._nodes, self._pods, self._held = standing, nodes, pods, held
         self._settings = settings or VirtualNodeSettings()
@@ -153,6 +155,8 @@ class VirtualNodes:
 
     async def _create(self, target: str, heartbeat: ClusterHeartbeat) -> Node | None:
         """Create the node and its lease; None when somebody's machine has its name."""
+        if self._cover is not None:
+            await self._cover(target)
         manifest = virtualnode.node_manifest(target, heartbeat, self._keys)
         try:
             node = await self._cluster.create(NODES, manifest)
