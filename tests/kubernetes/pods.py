@@ -26,6 +26,13 @@ def pod(name, *, namespace, cluster="", run_for="", cpu="100m", annotations=None
     }
 
 
+def plain(name, namespace, **fields):
+    """A pod that is not elected: it runs where it was created."""
+    made = pod(name, namespace=namespace, **fields)
+    del made["metadata"]["annotations"][ELECT]
+    return made
+
+
 def template(**fields):
     """The pod template of a workload, from the same arguments as ``pod``."""
     made = pod("unused", namespace="unused", **fields)
