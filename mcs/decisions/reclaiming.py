@@ -43,7 +43,9 @@ def _leave(state: State, proxy: Proxy) -> Decision | None:
     if live is not None:
         if proxy.releasing and proxy.deleting:
             return _released(proxy, live, OPERATOR)
-        if live.intent is Intent.WITHDRAWN or not (proxy.deleting or proxy.gone):
+        if not (proxy.deleting or proxy.gone):
+            return None
+        if live.intent is Intent.WITHDRAWN and not _hastened(proxy, live):
             return None
         return _withdrawn(
             live,
@@ -53,6 +55,13 @@ def _leave(state: State, proxy: Proxy) -> Decision | None:
     if proxy.deleting and not proxy.gone:
         return _released(proxy, state.ledger.latest(proxy.uid), PROXY_DELETED)
     return None
+
+
+def _hastened(proxy: Proxy, live: Placement) -> bool:
+    """Whether somebody shortened the grace of a deletion under way (``kubectl delete --force``)."""
+    if proxy.gone or proxy.grace_s is None:
+        return False
+    return live.grace_s is None or proxy.grace_s < live.grace_s
 
 
 def _trouble(state: State, placement: Placement) -> Decision | None:

@@ -142,12 +142,14 @@ class ProxyObserved(Event, tag="proxy.observed", frozen=True, kw_only=True):
 
 
 class ProxyDeleted(Event, tag="proxy.deleted", frozen=True, kw_only=True):
-    """Somebody asked for the proxy's deletion, with ``grace_s`` seconds."""
+    """Somebody asked for the proxy's deletion, with ``grace_s`` seconds; None: with the pod's own
+    grace period (Kubernetes gives a pod that was never bound 0, whatever was asked).
+    """
 
     uid: str
     namespace: str
     name: str
-    grace_s: int = 0
+    grace_s: int | None = None
 
 
 class ProxyGone(Event, tag="proxy.gone", frozen=True, kw_only=True):

@@ -140,7 +140,7 @@ def proxy_deleted(pod: Pod) -> ProxyDeleted | None:
         uid=pod.metadata.uid,
         namespace=pod.metadata.namespace,
         name=pod.metadata.name,
-        grace_s=pod.metadata.deletion_grace_period_seconds or 0,
+        grace_s=pod.metadata.deletion_grace_period_seconds if pod.spec.node_name else None,
     )
 
 

@@ -41,7 +41,7 @@ class Proxy(msgspec.Struct):
     ended: bool
     resync: int = 0
     deleting: bool = False
-    grace_s: int = 0
+    grace_s: int | None = None  # of its deletion; None: its own
     gone: bool = False
     released: bool = False
     releasing: bool = False  # a person commanded its release

@@ -160,8 +160,8 @@ class Ledger:
                 placement.end = event.end
             case _:
                 assert_never(event)
-        if placement.stage.over:
-            placement.manifest = ""
+        if placement.stage > Stage.DECIDED:
+            placement.manifest = ""  # never created again: it was a delegate's only use
         self._index(placement)
         self._digest.touch(placement.id)
         return placement

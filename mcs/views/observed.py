@@ -176,7 +176,8 @@ def _proxy(event: ProxyObserved | ProxyDeleted | ProxyGone) -> Words:
                 more.append(f", priority {event.priority}")
             return say("proxy ", name, " asks ", amounts(event.requests), *more)
         case ProxyDeleted():
-            return say("proxy ", name, f" is being deleted, with {event.grace_s}s of grace")
+            grace = "its own" if event.grace_s is None else f"{event.grace_s}s of"
+            return say("proxy ", name, f" is being deleted, with {grace} grace")
         case ProxyGone():
             return say("proxy ", name, " is gone")
 

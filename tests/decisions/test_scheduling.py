@@ -259,6 +259,30 @@ def test_a_deleted_proxy_is_withdrawn_with_its_grace_then_released():
     assert world.state.inventory.used("c2", "n1")["cpu"] == 480
 
 
+def test_a_deletion_that_is_hastened_is_passed_on_once():
+    world = two_clusters()
+    running(world)
+    world.proxies("c1", deleted(grace_s=30))
+    world.cycle()
+    world.proxies("c1", deleted(grace_s=0))
+
+    (withdrawal,) = world.cycle()
+
+    assert withdrawal.grace_s == 0
+    assert world.cycle() == ()
+
+
+def test_a_proxy_that_was_never_bound_leaves_its_delegate_its_own_grace():
+    world = two_clusters()
+    running(world)
+    world.proxies("c1", deleted(grace_s=None))
+
+    (withdrawal,) = world.cycle()
+
+    assert withdrawal.grace_s is None
+    assert world.cycle() == ()
+
+
 def test_a_deleted_proxy_without_a_placement_is_released_at_once():
     world = World()
     world.join("c1", node(cpu=1))

@@ -221,9 +221,8 @@ def test_a_constraint_added_while_gated_is_told():
 def test_a_deletion_is_told_with_its_grace():
     deleted = {"deletionTimestamp": "2026-01-01T00:00:00Z", "deletionGracePeriodSeconds": 30}
 
-    assert proxy_deleted(pod(deleted=deleted)) == ProxyDeleted(
-        uid="u-1", namespace="default", name="a", grace_s=30
-    )
+    told = ProxyDeleted(uid="u-1", namespace="default", name="a", grace_s=30)
+    assert proxy_deleted(pod(deleted=deleted, nodeName="mcs-c2")) == told
     assert proxy_deleted(pod()) is None
 
 
