@@ -94,7 +94,8 @@ def standing(state: State, uid: str) -> Words:
         return say(wait(f"it has not arrived: gated by {', '.join(proxy.gates)}"))
     if proxy.waits:
         ahead = [entry[2] for entry in state.backlog.waiting].index(uid)
-        return say(wait("it waits for a place"), f", behind {ahead} others" if ahead else "")
+        others = f", behind {ahead} other{'s' if ahead > 1 else ''}" if ahead else ""
+        return say(wait("it waits for a place"), others)
     return say("it has ended")
 
 
