@@ -54,6 +54,11 @@ class Creations:
         """What is known of a placement's create."""
         return self._known.get(placement, Creation.NONE)
 
+    def inherit(self, placement: str) -> None:
+        """A process before this one may have sent a create, and died without an answer."""
+        self.send(placement)
+        self.doubt(placement)
+
     def send(self, placement: str) -> None:
         """A create is about to be sent."""
         self._known[placement] = Creation.OPEN

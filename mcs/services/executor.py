@@ -33,7 +33,7 @@ from mcs.names import Keys
 from mcs.objects.kinds import PODS, Pod
 from mcs.objects.owning import Role, owner
 from mcs.ports import Clock, Cluster, EventLog, Stored
-from mcs.projections.ledger import Intent, Placement
+from mcs.projections.ledger import Intent, Placement, Stage
 from mcs.services.creating import Creations, Creator, ExecutorSettings
 from mcs.services.followed_ledger import FollowedLedger, Identities
 from mcs.services.namespaces import Namespaces
@@ -109,10 +109,20 @@ class Executor:
             await self.followed.caught_up()
             for seen in self._standing.caught_up, self._namespaces.synced, self._pods.synced:
                 await seen.wait()
+            self._inherit()
             for placement in [*self._ledger.placements, *self._pods.delegates]:
                 self._queue.add(placement)
             self.ready.set()
             await self._queue.run()
+
+    def _inherit(self) -> None:
+        """Take what was withdrawn before we led, and is not in sight, for a create on its way. (One
+        that is wanted is sent again, which settles it.)
+        """
+        for placement in self._ledger.placements.values():
+            unseen = placement.stage is Stage.DECIDED and placement.id not in self._pods.delegates
+            if unseen and placement.decided and not placement.wanted:
+                self._creations.inherit(placement.id)
 
     def _on_event(
         self, _stored: Stored, _event: Decision | Observation, placement: Placement | None

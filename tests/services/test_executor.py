@@ -227,6 +227,27 @@ async def test_a_placement_withdrawn_in_the_same_breath_is_told_never_to_have_be
         assert target.creates == 0
 
 
+async def test_what_was_withdrawn_before_we_led_may_have_a_create_on_its_way_i1():
+    target = Target()
+    target.decide(placed())
+    target.decide(withdrawn())
+    late = manifest()
+    async with target.acting():
+        await until(target.executor.ready.is_set)
+        begun = target.clock.monotonic()
+        (event,) = await until(lambda: target.told(DelegateGone))
+        assert event.end is End.NEVER_CREATED
+        assert target.clock.monotonic() - begun >= QUICK.settle_s / 2
+
+        # Should it appear even later, it is deleted by the decision that ended its placement.
+        await target.cluster.create(PODS, msgspec.json.decode(late), namespace="default")
+
+        async def gone():
+            return await target.pod(DELEGATE) is None
+
+        await until(gone)
+
+
 async def test_namespaces_that_do_not_take_delegates_reject_them():
     async with Target().acting(opted_in=False) as target:
         target.decide(placed())
