@@ -101,9 +101,8 @@ def mcs_group() -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run a command line; every expected error ends in one clear sentence and an exit code."""
     try:
-        mcs_group.main(args=arguments, prog_name="mcs", standalone_mode=False)
-    except click.exceptions.Exit as error:
-        sys.exit(error.exit_code)
+        # Without click's own handling of errors, an exit code is what comes back.
+        sys.exit(mcs_group.main(args=arguments, prog_name="mcs", standalone_mode=False))
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
