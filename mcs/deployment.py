@@ -186,38 +186,6 @@ def _deployment(
     environment: dict[str, str],
     webhook_port: int | None,
 ) -> Json:
-    ports: list[Json] = [{"name": "metrics", "containerPort": METRICS_PORT}]
-    if webhook_port is not None:
-        ports.append({"name": "webhook", "containerPort": webhook_port})
-    variables = {
-        **environment,
-        "MCS_NATS": settings.nats,
-        "MCS_METRICS_PORT": str(METRICS_PORT),
-        "MCS_LOG_FORMAT": "json",
-    }
-    if settings.domain != DEFAULT_DOMAIN:
-        variables["MCS_DOMAIN"] = settings.domain
-    container: Json = {
-        "name": command,
-        "image": settings.image,
-        "args": [command],
-        "env": [{"name": key, "value": value} for key, value in variables.items()],
-        "ports": ports,
-        "livenessProbe": _probe("/healthz"),
-        "readinessProbe": _probe("/readyz"),
-        # Measured: an agent of 1,000 pods stays under 200 MB; no CPU limit, since latency is all.
-        "resources": {
-            "requests": {"cpu": "100m", "memory": "128Mi"},
-            "limits": {"memory": "512Mi"},
-        },
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "readOnlyRootFilesystem": True,
-        },
-        # The webhook's certificate passes through files on its way into OpenSSL.
-        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 (a mount of its own)
-    }
     spec: Json = {
         "serviceAccountName": name,
         "automountServiceAccountToken": command == "agent",
@@ -227,7 +195,7 @@ def _deployment(
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "terminationGracePeriodSeconds": 30,
-        "containers": [container],
+        "containers": [_container(settings, command, environment, webhook_port)],
         "volumes": [{"name": "tmp", "emptyDir": {"medium": "Memory", "sizeLimit": "16Mi"}}],
     }
     return {
@@ -243,6 +211,43 @@ def _deployment(
             "selector": {"matchLabels": _labels(name)},
             "template": {"metadata": {"labels": _labels(name)}, "spec": spec},
         },
+    }
+
+
+def _container(
+    settings: Deployed, command: str, environment: dict[str, str], webhook_port: int | None
+) -> Json:
+    ports: list[Json] = [{"name": "metrics", "containerPort": METRICS_PORT}]
+    if webhook_port is not None:
+        ports.append({"name": "webhook", "containerPort": webhook_port})
+    variables = {
+        **environment,
+        "MCS_NATS": settings.nats,
+        "MCS_METRICS_PORT": str(METRICS_PORT),
+        "MCS_LOG_FORMAT": "json",
+    }
+    if settings.domain != DEFAULT_DOMAIN:
+        variables["MCS_DOMAIN"] = settings.domain
+    return {
+        "name": command,
+        "image": settings.image,
+        "args": [command],
+        "env": [{"name": key, "value": value} for key, value in variables.items()],
+        "ports": ports,
+        "livenessProbe": _probe("/healthz"),
+        "readinessProbe": _probe("/readyz"),
+        # Room for some thousand pods; no CPU limit, since a throttled webhook delays everybody.
+        "resources": {
+            "requests": {"cpu": "100m", "memory": "128Mi"},
+            "limits": {"memory": "512Mi"},
+        },
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+        },
+        # The webhook's certificate passes through files on its way into OpenSSL.
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 (a mount of its own)
     }
 
 

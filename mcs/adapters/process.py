@@ -8,11 +8,10 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
-
-from mcs.services.timestamps import timestamp
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _logger = logging.getLogger(__name__)
@@ -55,7 +54,7 @@ class _Plain(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """``12:00:01.234 WARNING c1 publisher: append failed …``."""
-        time_of_day = timestamp(record.created)[11:23]
+        time_of_day = _time(record)[11:23]
         where = record.name.rpartition(".")[2]
         line = f"{time_of_day} {record.levelname:<7} {self._cluster} {where}: {record.getMessage()}"
         if record.exc_info:
@@ -71,7 +70,7 @@ class _Json(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """One object; ``error`` holds a traceback, if there is one."""
         fields = {
-            "time": timestamp(record.created),
+            "time": _time(record),
             "level": record.levelname.lower(),
             "cluster": self._cluster,
             "logger": record.name,
@@ -80,3 +79,9 @@ class _Json(logging.Formatter):
         if record.exc_info:
             fields["error"] = self.formatException(record.exc_info)
         return msgspec.json.encode(fields).decode()
+
+
+def _time(record: logging.LogRecord) -> str:
+    """RFC 3339 in UTC, to the millisecond."""
+    moment = datetime.fromtimestamp(record.created, UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
