@@ -1,7 +1,9 @@
 """How good is a cluster for a pod? The score is the number of replicas of it that would fit.
 
 One ``Scores`` serves one cycle: it caches each shape of pod (requests and constraints) against each
-cluster, and what the cycle books is counted at once.
+cluster, and what the cycle books is counted at once. What earlier bookings cannot have on their
+nodes any more, because kube-scheduler filled these otherwise, they will have of other nodes: it is
+taken off the cluster's number, or the last pods of a burst would be sent where nothing is left.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from mcs.quantities import PODS, Resources, add
 
 class Fit(msgspec.Struct):
     """How a shape fits a cluster: replicas by eligible node, and why it does not where it does
-    not.
+    not. ``total``: their sum, less what is owed to earlier bookings.
     """
 
     rooms: dict[str, int]
@@ -62,7 +64,7 @@ class Scores:
                 room, _ = self._room(asked, cluster, node)
                 fit.total += room - fit.rooms[node]
                 fit.rooms[node] = room
-                if fit.total == 0:
+                if fit.total <= 0:
                     fit.verdict = self._measure(asked, constraints, cluster).verdict
 
     def used(self, cluster: str, node: str) -> Resources:
@@ -83,12 +85,28 @@ class Scores:
             rooms[name], limit = self._room(requests, cluster, name)
             if rooms[name] == 0:
                 limits[limit] += 1
-        total = sum(rooms.values())
-        if total:
+        owed, owing = self._owed(requests, cluster)
+        total = sum(rooms.values()) - owed
+        if total > 0:
             return Fit(rooms, total, Fits())
         if limits:
-            return Fit(rooms, 0, Lacks(resource=_most_common(limits)))
+            return Fit(rooms, total, Lacks(resource=_most_common(limits)))
+        if rooms:
+            return Fit(rooms, total, Lacks(resource=owing))
         return Fit(rooms, 0, Never(constraint=_most_common(bars) if bars else "no nodes"))
+
+    def _owed(self, requests: Resources, cluster: str) -> tuple[int, str]:
+        """How many pods of a shape have no room, for what is owed to bookings; of which resource
+        most.
+        """
+        asked = {name: amount for name, amount in requests.items() if amount > 0} | {PODS: 1}
+        pods, most = 0, (0, "")
+        for debt in self._inventory.owed(cluster):
+            counts = [(-(-debt[name] // asked[name]), name) for name in asked if name in debt]
+            if counts:
+                pods += max(counts)[0]
+                most = max(most, *counts)
+        return pods, most[1]
 
     def _room(self, requests: Resources, cluster: str, node: str) -> tuple[int, str]:
         state = self._inventory.nodes[cluster][node]

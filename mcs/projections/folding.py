@@ -103,7 +103,8 @@ def fold_decision(state: State, event: Decision, sequence: int) -> None:
             state.policy, state.rules = event.policy, event.rules
         case PodPlaced():
             state.ledger.apply(event, sequence=sequence, elapsed_ms=state.elapsed_ms)
-            state.inventory.charge(event.placement, event.target, event.node, event.requests)
+            place = (event.target, event.node)
+            state.inventory.charge(event.placement, *place, event.requests, booking=True)
             if proxy := state.backlog.proxies.get(event.uid):
                 proxy.attempts, proxy.deferred = proxy.attempts + 1, None
             _settle(state, event.uid, event.placement)

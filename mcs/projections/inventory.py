@@ -1,7 +1,9 @@
 """Capacity: real nodes, and what is charged to each of them.
 
 A charge is a pod's, a delegate's, or a booking: capacity set aside by a decision until the delegate
-is seen bound, when it moves to the real node with its observed requests.
+is seen bound, when it moves to the real node with its observed requests. kube-scheduler may choose
+another node than the one booked; then two may be charged with one node's room, and what bookings
+cannot have there is *owed*: they will take it of the cluster's other nodes.
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ class Charge(msgspec.Struct):
     node: str
     requests: Resources
     resync: int = 0
+    booking: bool = False
 
 
 class Inventory:
@@ -46,6 +49,7 @@ class Inventory:
         self.nodes: dict[str, dict[str, NodeState]] = {}
         self.charges: dict[str, Charge] = {}
         self._loads: dict[tuple[str, str], Resources] = {}
+        self._booked: dict[str, dict[str, Resources]] = {}  # the bookings among them
         self._nodes_digest: Digest[tuple[str, str]] = Digest()
         self._charges_digest: Digest[str] = Digest()
 
@@ -70,15 +74,21 @@ class Inventory:
         self._nodes_digest.touch((cluster, name))
 
     def charge(
-        self, key: str, cluster: str, node: str, requests: Resources, *, resync: int = 0
+        self,
+        key: str,
+        cluster: str,
+        node: str,
+        requests: Resources,
+        *,
+        resync: int = 0,
+        booking: bool = False,
     ) -> None:
         """Charge ``requests`` (and one pod) to a node, in place of what ``key`` had before."""
         self.discharge(key)
-        self.charges[key] = Charge(cluster, node, requests, resync)
-        load = self._loads.setdefault((cluster, node), {})
-        for name, amount in requests.items():
-            load[name] = load.get(name, 0) + amount
-        load[PODS] = load.get(PODS, 0) + 1
+        self.charges[key] = Charge(cluster, node, requests, resync, booking)
+        _increase(self._loads.setdefault((cluster, node), {}), requests)
+        if booking:
+            _increase(self._booked.setdefault(cluster, {}).setdefault(node, {}), requests)
 
     def discharge(self, key: str) -> None:
         """Give back what ``key`` was charged, if anything."""
@@ -87,12 +97,12 @@ class Inventory:
         if charge is None:
             return
         place = (charge.cluster, charge.node)
-        load = self._loads[place]
-        for name, amount in charge.requests.items():
-            load[name] -= amount
-        load[PODS] -= 1
-        if load[PODS] == 0:
+        if _decrease(self._loads[place], charge.requests):
             del self._loads[place]
+        if charge.booking:
+            booked = self._booked[charge.cluster]
+            if _decrease(booked[charge.node], charge.requests):
+                del booked[charge.node]
 
     def sweep(self, cluster: str, resync: int) -> None:
         """Drop the nodes and pods that the account ``resync`` did not name."""
@@ -119,6 +129,22 @@ class Inventory:
         """What is charged to a node, with the number of pods under ``pods``."""
         return self._loads.get((cluster, node), {})
 
+    def owed(self, cluster: str) -> list[Resources]:
+        """What bookings cannot have on their nodes (with pods under ``pods``), node by node."""
+        known = self.nodes.get(cluster, {})
+        debts = []
+        for node, booked in self._booked.get(cluster, {}).items():
+            used = self.used(cluster, node)
+            offered = known[node].allocatable if node in known else {}
+            debt = {
+                name: min(amount, used[name] - offered.get(name, 0))
+                for name, amount in booked.items()
+                if used[name] > offered.get(name, 0) and (name != PODS or PODS in offered)
+            }
+            if debt:
+                debts.append(debt)
+        return debts
+
     def digest(self) -> tuple[str, str]:
         """Digests of nodes and of charges."""
         nodes = self._nodes_digest.settle(lambda key: self.nodes.get(key[0], {}).get(key[1]))
@@ -126,3 +152,18 @@ class Inventory:
 
     def _of(self, cluster: str) -> Iterator[tuple[str, NodeState]]:
         yield from self.nodes.get(cluster, {}).items()
+
+
+def _increase(load: Resources, requests: Resources) -> None:
+    """Add one pod's requests."""
+    for name, amount in requests.items():
+        load[name] = load.get(name, 0) + amount
+    load[PODS] = load.get(PODS, 0) + 1
+
+
+def _decrease(load: Resources, requests: Resources) -> bool:
+    """Take one pod's requests away again; whether it was the last one."""
+    for name, amount in requests.items():
+        load[name] -= amount
+    load[PODS] -= 1
+    return load[PODS] == 0
