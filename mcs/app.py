@@ -290,8 +290,11 @@ async def _show(
     ready: Callable[[], str],
 ) -> None:
     if process.metrics_port:
+        from prometheus_client import disable_created_metrics
+
         from mcs.adapters.health_server import health_server
 
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # each counter's birthday
         server = health_server(process.metrics_port, registry, ready=ready)
         await stack.enter_async_context(server)
 

@@ -2,7 +2,7 @@
 
     mcs_events_appended_total{stream,event}     events that the log confirmed
     mcs_append_seconds{stream}                  one append, from the call to the answer
-    mcs_cycle_seconds                           from a cycle's first observation to its storing
+    mcs_cycle_seconds                           from the newest observations to their decisions
     mcs_api_writes_total{verb,kind,result}      writes to the API server; result ok or the error
     mcs_fold_lag_seconds                        age of the newest observation folded
     mcs_pods_waiting                            pods without a place
@@ -75,7 +75,7 @@ class MeteredLog:
         )
         self._cycle = Histogram(
             "mcs_cycle_seconds",
-            "From a cycle's first observation until its decisions are stored",
+            "From the newest observations until the decisions on them are stored",
             buckets=_BUCKETS,
             registry=registry,
         )
@@ -117,8 +117,7 @@ class MeteredLog:
 
     def arrived(self) -> None:
         """Observations came in: the next decision answers them."""
-        if self._arrived_s is None:
-            self._arrived_s = self._clock.monotonic()
+        self._arrived_s = self._clock.monotonic()
 
 
 class _MeteredReader:

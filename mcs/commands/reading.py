@@ -32,6 +32,14 @@ _SUGGESTED = 10
 _DAY_NS = 86_400_000_000_000
 
 
+class _Console(Console):
+    """A console whose reader may go away (`mcs log | head`) without that being an error."""
+
+    def on_broken_pipe(self) -> None:
+        """Leave it to ``main``."""
+        raise BrokenPipeError
+
+
 class Selection(msgspec.Struct, frozen=True, kw_only=True):
     """Which events ``mcs log`` shows, and how."""
 
@@ -80,12 +88,12 @@ async def status(source: app.LogSource, *, as_json: bool) -> None:
     if as_json:
         click.echo(msgspec.json.encode(view))
     else:
-        Console().print(status_view(view))
+        _Console().print(status_view(view))
 
 
 async def log(source: app.LogSource, selection: Selection) -> None:
     """Tell the events."""
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    console = _Console(highlight=False, soft_wrap=not sys.stdout.isatty())
     teller, hidden = Teller(), 0
     async with app.open_log(source, name="mcs log") as connection:
         ends = await Ends.of(connection)
@@ -129,7 +137,7 @@ async def why(source: app.LogSource, pod: str, cluster: str) -> None:
 
         state = Witness(look)
         await fold(log, state, ends)
-    console = Console(highlight=False)
+    console = _Console(highlight=False)
     for each in stories:
         console.print(story_view(story_of(each, state)))
 

@@ -59,7 +59,7 @@ async def test_what_is_not_known_to_be_stored_is_not_counted():
     assert value(registry, name, stream="OBSERVATIONS", event="cluster.joined") is None
 
 
-async def test_a_cycle_lasts_from_its_first_observation_to_its_storing():
+async def test_a_cycle_lasts_from_its_observations_to_its_storing():
     _, log, registry = metered()
     observations, decisions = messages()
     await log.append([observations[0]])
