@@ -1,7 +1,10 @@
 """The worlds that each contract of the log, and of a cluster, is checked in."""
 
 import asyncio
+import gc
 import os
+import warnings
+from contextlib import closing
 
 import pytest
 
@@ -25,15 +28,27 @@ def nats_url(tmp_path_factory):
     lease.release()
 
 
+def why_no_engine():
+    """Empty when a Docker engine answers."""
+    docker = pytest.importorskip("docker")
+    reason = ""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # docker forgets a socket that failed
+        try:
+            with closing(docker.from_env()) as engine:
+                engine.ping()
+        except docker.errors.DockerException as error:
+            reason = str(error)
+        gc.collect()
+    return reason
+
+
 @pytest.fixture(scope="module")
 def container_url():
     """The official image, in a container; host networking, since some engines have no bridge."""
     os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")  # it would need an image more
-    docker = pytest.importorskip("docker")
-    try:
-        docker.from_env().ping()
-    except docker.errors.DockerException as error:
-        pytest.skip(f"no Docker engine answers: {error}")
+    if reason := why_no_engine():
+        pytest.skip(f"no Docker engine answers: {reason}")
     from testcontainers.core.container import DockerContainer
 
     lease = reserve_port()
