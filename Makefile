@@ -31,7 +31,7 @@ lint: $(VENV)/ready
 	$(BIN)/mypy
 
 check: lint
-	$(BIN)/python -m pytest -q -m 'not kubernetes and not docker'
+	$(BIN)/python -m pytest -q -m 'not kubernetes and not docker and not live'
 
 test: $(VENV)/ready
 	$(BIN)/python -m tools.parts

@@ -28,13 +28,21 @@ def told(log):
     log.observe("c3", delegate_channel("c9"), observed(7))
 
 
-async def test_a_target_follows_its_own_placements_with_their_manifests():
+async def test_a_target_follows_its_own_placements():
     log = Log()
     told(log)
     async with read(FollowedLedger.of_target(log.broker.connect(), "c2")) as ledger:
         assert list(ledger.placements) == [ID]
-        assert ledger.placements[ID].manifest
         assert ledger.placements[ID].phase is Phase.RUNNING
+
+
+async def test_a_target_keeps_a_manifest_until_its_delegate_was_seen():
+    log = Log()
+    log.decide(placed(), target="c2", source="c1")
+    async with read(FollowedLedger.of_target(log.broker.connect(), "c2")) as ledger:
+        assert ledger.placements[ID].manifest
+        log.observe("c2", delegate_channel("c1"), observed(node="n1"))
+        await until(lambda: not ledger.placements[ID].manifest)
 
 
 async def test_a_source_follows_all_placements_of_its_proxies_without_manifests():
