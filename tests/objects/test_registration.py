@@ -61,11 +61,17 @@ def test_it_is_reached_by_url_or_service():
 
 
 def test_virtual_nodes_are_listed_by_name():
-    [validation] = nodes_policy(["mcs-c2", "mcs-c1"], "it's me")["spec"]["validations"]
+    [condition] = nodes_policy(["mcs-c2", "mcs-c1"], "it's me")["spec"]["matchConditions"]
 
-    assert "variables.node in ['mcs-c1', 'mcs-c2']" in validation["expression"]
-    assert r"username == 'it\'s me'" in validation["expression"]
-    assert "in []" in nodes_policy([], "x")["spec"]["validations"][0]["expression"]
+    assert "in ['mcs-c1', 'mcs-c2']" in condition["expression"]
+    assert r"username == 'it\'s me'" in condition["expression"]
+    assert "in []" in nodes_policy([], "x")["spec"]["matchConditions"][0]["expression"]
+
+
+def test_pods_that_no_policy_forbids_are_only_looked_at_once():
+    for policy in nodes_policy(["mcs-c1"], "me"), manifest_policy(KEYS):
+        assert len(policy["spec"]["matchConditions"]) == 1
+        assert "variables." not in policy["spec"]["matchConditions"][0]["expression"]
 
 
 def test_a_binding_puts_a_policy_in_force():
