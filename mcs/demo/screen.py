@@ -7,7 +7,6 @@ from types import TracebackType
 from typing import Final, Self
 
 from rich import box
-from rich.columns import Columns
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
@@ -23,8 +22,11 @@ from mcs.quantities import CPU, parse
 from mcs.views.lines import Line, sentence
 from mcs.views.painting import paint
 
-_BAR: Final = 24
-_LINES_LEAST: Final = 5
+_BAR_LEAST: Final = 6
+_BAR_MOST: Final = 40
+_LINES_LEAST: Final = 3
+_FRAME: Final = 12  # lines of headings, clusters and borders
+_NODE_TEXT: Final = 27  # columns of a cluster's panel beside its bars
 _PHASES: Final = {"Running": "green", "Succeeded": "bright_black", "Failed": "bold red"}
 _REFRESH: Final = 8
 
@@ -113,14 +115,13 @@ class LiveScreen:
         works = [
             work for work in self._stage.watcher.works.values() if work.run == self._scenario.run
         ]
-        clusters = Columns(
-            [self._cluster(site.name, site.nodes) for site in self._stage.sites],
-            equal=True,
-            expand=True,
-        )
+        clusters = Table.grid(expand=True)
+        for _ in self._stage.sites:
+            clusters.add_column(ratio=1)
+        clusters.add_row(*(self._cluster(site.name, site.nodes) for site in self._stage.sites))
         pods = self._pods(works)
-        used = 3 + 6 + 3 + max(len(works), len(self._scenario.steps))
-        tail = self._tail(max(_LINES_LEAST, height - used - 4))
+        used = _FRAME + max(len(works), len(self._scenario.steps))
+        tail = self._tail(max(_LINES_LEAST, height - used))
         return Group(self._progress(works), clusters, pods, tail)
 
     def _progress(self, works: list[Work]) -> Text:
@@ -138,18 +139,19 @@ class LiveScreen:
     def _cluster(self, name: str, nodes: list[str]) -> Panel:
         grid = Table.grid(padding=(0, 1))
         whole = parse(CPU, NODE[CPU])
+        width = max(_BAR_LEAST, min(_BAR_MOST, self._console.size.width // 2 - _NODE_TEXT))
         for node, system in zip(nodes, SYSTEM_PODS[name], strict=True):
             pods = self._stage.watcher.used.get((name, node), {}).values()
             steps = [milli for kind, milli in pods if kind == "step"]
             taken = sum(system.values())
-            bar = _bar(taken, sum(steps), whole, COLOURS[name])
+            bar = _bar(width, taken, sum(steps), whole, COLOURS[name])
             free = whole - taken - sum(steps)
             count = f"{len(steps)} step{'s' if len(steps) != 1 else ''}"
             grid.add_row(node.removeprefix(f"{name}-"), bar, f"{free}m free", count)
         return Panel(grid, title=f"[bold]{name}[/]", border_style=COLOURS[name], box=box.ROUNDED)
 
     def _pods(self, works: list[Work]) -> Table:
-        table = Table(box=box.SIMPLE_HEAD, header_style="bright_black", pad_edge=False)
+        table = Table(box=None, header_style="bright_black", padding=(0, 2, 0, 1))
         elected = any(work.elected for work in works)
         heads = ("proxy in cluster1" if elected else "pod in cluster1", "phase", "")
         for head in (*heads, "delegate in" if elected else "runs in", "node", "phase"):
@@ -186,10 +188,10 @@ def heading(scenario: Scenario, floor_s: float, capacities: Mapping[str, Capacit
     return f"{each}; at best {floor_s:.0f} s"
 
 
-def _bar(system: int, steps: int, whole: int, colour: str) -> Text:
-    first = round(_BAR * system / whole)
-    second = round(_BAR * (system + steps) / whole) - first
+def _bar(width: int, system: int, steps: int, whole: int, colour: str) -> Text:
+    first = round(width * system / whole)
+    second = round(width * (system + steps) / whole) - first
     bar = Text("█" * first, "bright_black")
     bar.append("█" * second, colour)
-    bar.append("░" * (_BAR - first - second), "bright_black")
+    bar.append("░" * (width - first - second), "bright_black")
     return bar
