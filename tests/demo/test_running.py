@@ -56,9 +56,9 @@ def test_both_clusters_are_used_when_steps_are_elected(played):
 
 
 def test_c_begins_after_a_and_b(played):
-    a, b, c = played[0][2].works
+    a, b, c = played[0][2].outcomes
 
-    assert c.created_s >= max(a.ended_s, b.ended_s) - 0.001 * SPEED
+    assert c.begun_s >= max(a.ended_s, b.ended_s)
 
 
 def test_no_node_is_ever_overfilled(played):
@@ -70,8 +70,9 @@ def test_no_node_is_ever_overfilled(played):
             count = sum(begin <= moment < end and at == place for begin, end, at in ran)
             most[place] = max(most.get(place, 0), count)
 
-    assert max(most.values()) == 2
-    assert [place for place, count in most.items() if count == 2] == [("cluster2", "cluster2-n1")]
+    slots = {place: 2 if place == ("cluster2", "cluster2-n1") else 1 for place in most}
+    assert {place for place in most if most[place] > slots[place]} == set()
+    assert len(most) == 6  # every node had work
 
 
 def test_the_summary_names_what_to_try_next(played):
