@@ -4,6 +4,11 @@ What the agent writes on it is compared with the node as it is, so that people m
 taint it like any node; an annotation remembers which labels are ours to take away again. There is
 no providerID, at which cloud controllers would look for a machine, and the node is kept out of load
 balancers. kubeletVersion is the target's API server's, since an empty one breaks tools.
+
+Its capacity is the target's, but of that no pod is allocatable: to kube-scheduler, which puts no
+pod of ours there, the node is full. Pods that tolerate every taint would else be sent there again
+and again, as it is mostly the emptiest node, and important ones would have proxies deleted to make
+room (decision 0010).
 """
 
 from __future__ import annotations
@@ -18,7 +23,7 @@ from mcs.names import PROVIDER, VIRTUAL_NODE_TAINT, Keys, virtual_node
 from mcs.objects.kinds import Condition, Node
 from mcs.objects.patching import Json
 from mcs.objects.summary import may_stand_for_a_cluster
-from mcs.quantities import Resources, parse_all, render
+from mcs.quantities import PODS, Resources, parse_all, render
 
 LEASE_NAMESPACE: Final = "kube-node-lease"
 LEASE_SECONDS: Final = 40
@@ -96,13 +101,13 @@ def status_patch(
     ``lost``: the log says that the cluster is, so the node is not ready. ``at``: the present time.
     """
     changes: Json = {}
-    for name, have in (
-        ("capacity", node.status.capacity or {}),
-        ("allocatable", node.status.allocatable or {}),
+    for name, have, wanted in (
+        ("capacity", node.status.capacity or {}, heartbeat.totals),
+        ("allocatable", node.status.allocatable or {}, {**heartbeat.totals, PODS: 0}),
     ):
-        if parse_all(have) != heartbeat.totals:  # as numbers: the API server writes 1000 as 1k
-            gone = dict.fromkeys(sorted(have.keys() - heartbeat.totals.keys()))
-            changes[name] = {**amounts(heartbeat.totals), **gone}
+        if parse_all(have) != wanted:  # as numbers: the API server writes 1000 as 1k
+            gone = dict.fromkeys(sorted(have.keys() - wanted.keys()))
+            changes[name] = {**amounts(wanted), **gone}
     if node.status.node_info.kubelet_version != heartbeat.kubernetes:
         changes["nodeInfo"] = {"kubeletVersion": heartbeat.kubernetes}
     if conditions := _conditions(node, lost=lost, at=at):

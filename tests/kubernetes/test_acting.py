@@ -67,16 +67,6 @@ async def test_a_virtual_node_that_was_deleted_comes_back_ready(federation):
     assert lease["spec"]["renewTime"]
 
 
-async def test_a_pod_put_on_a_virtual_node_by_hand_is_let_go(federation, namespace):
-    source = federation.planes["c1"]
-    manifest = pod("stray", namespace=namespace, cluster="c2")
-    manifest["metadata"].pop("annotations", None)
-    manifest["spec"]["nodeName"] = "mcs-c2"
-    await source.apply([manifest])
-
-    await source.api.wait_gone(path(namespace, "stray"))
-
-
 def ready(node):
     return any(
         (condition["type"], condition["status"]) == ("Ready", "True")

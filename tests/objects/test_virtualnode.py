@@ -106,8 +106,14 @@ def test_capacity_is_the_sum_of_the_targets_nodes():
     status = shown(made())
 
     expected = {"cpu": "2820m", "memory": "3Gi", "nvidia.com/gpu": "2", "pods": "1000"}
-    assert (status["capacity"], status["allocatable"]) == (expected, expected)
+    assert status["capacity"] == expected
     assert status["nodeInfo"] == {"kubeletVersion": "v1.36.3"}
+
+
+def test_schedulers_find_no_room_on_it():
+    allocatable = shown(made())["allocatable"]
+
+    assert allocatable == {"cpu": "2820m", "memory": "3Gi", "nvidia.com/gpu": "2", "pods": "0"}
 
 
 def test_amounts_are_compared_as_numbers():
@@ -123,7 +129,8 @@ def test_a_resource_that_is_gone_goes():
     document["status"] = shown(document)
     beat = msgspec.structs.replace(BEAT, totals={"cpu": 1000})
 
-    assert shown(document, beat)["allocatable"] == {"cpu": "1"}
+    after = shown(document, beat)
+    assert (after["capacity"], after["allocatable"]) == ({"cpu": "1"}, {"cpu": "1", "pods": "0"})
 
 
 def conditions(status):

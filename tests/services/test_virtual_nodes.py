@@ -161,6 +161,23 @@ async def test_a_node_that_somebody_deleted_is_made_again_at_once():
         await source.becomes("True")
 
 
+async def test_a_lost_clusters_node_that_a_cloud_deleted_is_made_again_and_stays_lost():
+    async with Source().acting() as source:
+        source.join()
+        source.log.decide(ClusterLost(cluster="c2"))
+        await source.becomes("False")
+        before = (await source.node(NODE)).metadata.uid
+
+        await source.cluster.delete(NODES, NODE)
+
+        async def again():
+            node = await source.node(NODE)
+            return node is not None and node.metadata.uid != before
+
+        await until(again)
+        await source.becomes("False")
+
+
 async def test_a_cordon_stays_and_is_not_undone():
     async with Source().acting() as source:
         epoch = source.join()
