@@ -7,7 +7,7 @@ reach it). Whether anything is written is settled by comparing with the proxy as
 restart writes nothing and a status that somebody else changed is restored.
 
     released                     let it go, with the delegate's end or Failed
-    being deleted                show the delegate's last words, nothing else
+    being deleted                show the delegate's last words (or its release does), no more
     evicted                      delete it: its owner may replace it, the finalizer still waits
     gated                        leave it alone
     bound elsewhere              fail it
@@ -195,7 +195,8 @@ def _show(view: View, latest: Placement | None) -> tuple[Step, ...]:
     phase = view.proxy.status.phase
     if _ended(view.proxy) and phase != seen.phase:
         return ()  # a phase never goes back
-    return (Show(seen, urgent=seen.phase is not Phase.PENDING),)
+    leaving = view.proxy.metadata.deletion_timestamp is not None
+    return (Show(seen, urgent=seen.phase is not Phase.PENDING and not leaving),)
 
 
 def _trying(latest: Placement) -> tuple[Step, ...]:

@@ -17,6 +17,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from mcs.decisions import reclaiming
 from mcs.decisions.announcing import Notice, announce
 from mcs.decisions.reflecting import Explain, Finish, Show, View, reflect
 from mcs.errors import Conflict, NotFound
@@ -29,7 +30,7 @@ from mcs.objects.owning import Role
 from mcs.ports import Clock, Cluster, EventLog, Stored
 from mcs.projections.ledger import Placement
 from mcs.services.followed_ledger import FollowedLedger, Identities
-from mcs.services.notices import Notices
+from mcs.services.notices import LEISURE_S, Notices
 from mcs.services.pods import Pods
 from mcs.services.proxy_views import ProxyViews
 from mcs.services.proxy_writer import ProxyWriter
@@ -43,7 +44,8 @@ class FeedbackSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Limits of feedback, and whose addresses are shown."""
 
     workers: int = 32  # writes at once: more only wait in the API server's own queues
-    patience_s: float = 1.0  # for what may wait: a start, a condition that says where it waits
+    patience_s: float = 2.0  # for what may wait: a start, a condition that says where it waits
+    leisure_s: float = LEISURE_S  # before an Event that says that all is well
     conflict_s: float = 1.0  # before a proxy that changed under our hands is looked at again
     lease_s: float = 1.0  # before looking again whether we lead
     recent_s: float = 300.0  # older news is no longer worth an Event after a restart
@@ -78,8 +80,10 @@ class Feedback:
         self._settings = settings or FeedbackSettings()
         self._near = {name, *self._settings.reachable}
         self.followed = FollowedLedger.of_source(log, name, identities=identities)
-        self._notices = Notices(cluster, clock)
         self._queue = WorkQueue(self._look, clock, workers=self._settings.workers)
+        self._notices = Notices(
+            cluster, clock, busy=lambda: len(self._queue) > 0, leisure_s=self._settings.leisure_s
+        )
         self._views = ProxyViews(name, self.followed.ledger, standing)
         self._writer = ProxyWriter(cluster, pods, keys, clock)
         self._patient: dict[str, float] = {}  # since when something waits to be shown
@@ -117,6 +121,8 @@ class Feedback:
         self, stored: Stored, event: object, uid: str, placement: Placement | None
     ) -> None:
         match event:
+            case PlacementWithdrawn(reason=reclaiming.PROXY_DELETED):
+                return  # who deleted it knows
             case PodPlaced() | PodDeferred() | PlacementWithdrawn() | ProxyEvicted():
                 pod = PodKey(event.namespace, event.name)
             case DelegateRejected() if placement is not None and placement.name:

@@ -25,9 +25,12 @@ class ProxyWriter:
     def __init__(self, cluster: Cluster, pods: Pods, keys: Keys, clock: Clock) -> None:
         self._cluster, self._pods, self._keys, self._clock = cluster, pods, keys, clock
         self._written: dict[str, Pod] = {}
+        self._ended: set[str] = set()  # let go and deleted, and still to be seen
 
     def current(self, uid: str) -> Pod | None:
         """The proxy as it is, as far as we know; None when it is gone."""
+        if uid in self._ended:
+            return None
         return self._written.get(uid) or self._pods.proxies.get(uid)
 
     def shown(self, uid: str, after: Pod | None) -> None:
@@ -35,6 +38,8 @@ class ProxyWriter:
         written = self._written.get(uid)
         if after is None or (written is not None and _revision(after) >= _revision(written)):
             self._written.pop(uid, None)
+        if after is None:
+            self._ended.discard(uid)
 
     def forget(self, uid: str) -> None:
         """Believe the watch again."""
@@ -86,6 +91,7 @@ class ProxyWriter:
                     proxy = await self._write(proxy, patch)
                 if isinstance(step, Release) and step.delete:
                     await self._delete(proxy, 0)
+                    self._end(proxy)
             case _:
                 assert_never(step)
         return proxy
@@ -122,6 +128,12 @@ class ProxyWriter:
         await self._cluster.delete(
             PODS, meta.name, namespace=meta.namespace, uid=meta.uid, grace_s=grace_s
         )
+
+    def _end(self, proxy: Pod) -> None:
+        """Nothing is left to do, though the watch may show it a few times more."""
+        uid = proxy.metadata.uid
+        if uid in self._pods.proxies:
+            self._ended.add(uid)
 
     def _remember(self, before: Pod, after: Pod) -> Pod:
         """Keep what we wrote, unless the watch has shown it, or the pod's end, already."""

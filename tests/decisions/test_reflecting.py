@@ -140,11 +140,11 @@ def test_an_eviction_deletes_the_proxy_once():
     )
 
 
-def test_a_proxy_being_deleted_shows_its_delegates_last_words():
+def test_a_proxy_being_deleted_shows_its_delegates_last_words_unless_it_is_released_soon():
     ended = observed(phase=Phase.FAILED, node="n1", deleting=True)
 
     assert steps(proxy(NODE, "Running", deleting=30), placed(), withdrawn(), ended) == (
-        Show(ended, urgent=True),
+        Show(ended, urgent=False),
     )
 
 

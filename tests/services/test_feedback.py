@@ -28,7 +28,9 @@ from mcs.objects.kinds import EVENTS, PODS
 from mcs.services.feedback import Feedback, FeedbackSettings
 from tests.services.members import KEYS, Log, Member, settled, until
 
-QUICK = FeedbackSettings(workers=4, patience_s=0.05, conflict_s=0.01, lease_s=0.01, forget_s=0.05)
+QUICK = FeedbackSettings(
+    workers=4, patience_s=0.05, leisure_s=0.0, conflict_s=0.01, lease_s=0.01, forget_s=0.05
+)
 NODE = virtual_node("c2")
 STARTED = "2026-01-01T00:00:00Z"
 
@@ -295,6 +297,25 @@ async def test_a_waiting_proxy_is_let_go_by_one_write():
         await proxy.is_gone()
 
         assert source.writes == [("patch", "status")]
+
+
+async def test_a_running_proxy_is_let_go_by_two_writes_and_no_word_about_it():
+    async with Source().acting() as source:
+        proxy = await source.proxy()
+        proxy.place()
+        proxy.observe()
+        await proxy.shows("Running")
+        await source.cluster.delete(PODS, "a", namespace="default")
+        source.writes.clear()
+        proxy.withdraw(reason="proxy deleted")
+        proxy.observe(Phase.FAILED)
+        proxy.gone(End.FAILED)
+        proxy.release()
+        await proxy.is_gone()
+        await settled()
+
+        assert source.writes == [("patch", "status"), ("delete", "")]
+        assert "Withdrawn" not in await source.events()
 
 
 async def test_a_release_before_the_log_was_read_is_carried_out_by_the_next_agent():

@@ -15,10 +15,10 @@ PLACED = Notice(type="Normal", reason="Placed", message="to run in cluster c2", 
 
 
 class World:
-    def __init__(self):
+    def __init__(self, leisure_s=0.0):
         self.clock = SystemClock()
         self.cluster = MemoryCluster("c1", self.clock)
-        self.notices = Notices(self.cluster, self.clock, per_second=10_000)
+        self.notices = Notices(self.cluster, self.clock, per_second=10_000, leisure_s=leisure_s)
 
     def tell(self, notice=PLACED, pod=POD):
         self.notices.tell(pod, "u", notice, at_s=0.0)
@@ -83,5 +83,15 @@ def test_what_is_too_much_is_dropped_the_oldest_first(monkeypatch):
     for number in range(3):
         world.tell(Notice(type="Normal", reason="Placed", message=str(number)))
 
-    assert [told.notice.message for told in world.notices._waiting] == ["1", "2"]
+    assert [told.notice.message for told in world.notices._news.waiting] == ["1", "2"]
     assert world.notices.dropped == 1
+
+
+async def test_what_goes_wrong_is_told_at_once_and_before_what_goes_well():
+    world = World(leisure_s=3600)
+    async with running(world.notices):
+        world.tell()
+        world.tell(Notice(type="Warning", reason="Deferred", message="no room"))
+        (only,) = await until(world.events)
+
+        assert only.reason == "Deferred"

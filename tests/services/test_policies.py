@@ -30,7 +30,7 @@ class Scene:
 
     async def expression(self):
         policy = await self.cluster.read(VALIDATING_POLICIES, NODES_POLICY)
-        return policy["spec"]["validations"][0]["expression"]
+        return policy["spec"]["matchConditions"][0]["expression"]
 
     async def run(self):
         async with asyncio.TaskGroup() as tasks:

@@ -82,7 +82,7 @@ async def test_a_new_target_is_protected_too():
     await registration(at).ensure_policies(["c2", "c3"])
 
     spec = (await at.read(VALIDATING_POLICIES, NODES_POLICY))["spec"]
-    assert "['mcs-c2', 'mcs-c3']" in spec["validations"][0]["expression"]
+    assert "['mcs-c2', 'mcs-c3']" in spec["matchConditions"][0]["expression"]
 
 
 async def test_another_replica_may_register_at_the_same_moment():
