@@ -33,11 +33,18 @@ def demo(*, dir: str, fresh: bool, speed: float, plain: bool) -> None:
     Ten steps run in cluster1 alone, then elected over both; then a DAG with a pinned step. All of
     it is mcs itself; only Kubernetes is imitated. The log stays in DIR for other commands.
     """
+    import shutil
+    import sys
+
     from rich.console import Console
 
     from mcs.demo.running import DemoSettings, run_demo
 
-    settings = DemoSettings(folder=Path(dir), fresh=fresh, speed=speed, plain=plain)
+    typed = "python -m mcs" if sys.argv[0].endswith(".py") else sys.argv[0]
+    program = "mcs" if shutil.which("mcs") else typed
+    settings = DemoSettings(
+        folder=Path(dir), fresh=fresh, speed=speed, plain=plain, program=program
+    )
     played = run_demo(settings, Console(highlight=False))
     if not all(each.well for each in played):
         raise click.ClickException("not every step succeeded; see the log that was left behind")

@@ -23,6 +23,7 @@ class DemoSettings(msgspec.Struct, frozen=True, kw_only=True):
     fresh: bool = False
     speed: float = 1.0
     plain: bool = False
+    program: str = "mcs"  # how its user can call it again
 
 
 async def demo(settings: DemoSettings, console: Console) -> list[Played]:
@@ -42,7 +43,10 @@ async def demo(settings: DemoSettings, console: Console) -> list[Played]:
             screen = PlainScreen(console, made) if plain else LiveScreen(console, made)
             with screen:
                 played = [await _play(made, scenario, screen) for scenario in scenarios(made.keys)]
-    console.print(summary(played, settings.folder, speed=settings.speed, charts=plain))
+    end = summary(
+        played, settings.folder, speed=settings.speed, charts=plain, program=settings.program
+    )
+    console.print(end)
     return played
 
 

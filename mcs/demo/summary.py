@@ -43,13 +43,20 @@ class Played(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def summary(
-    played: Sequence[Played], folder: Path, *, speed: float = 1.0, charts: bool = True
+    played: Sequence[Played],
+    folder: Path,
+    *,
+    speed: float = 1.0,
+    charts: bool = True,
+    program: str = "mcs",
 ) -> RenderableType:
-    """All of it; without ``charts`` where they were shown already."""
+    """All of it; without ``charts`` where they were shown already. ``program`` is how the reader
+    can call ``mcs``.
+    """
     parts: list[RenderableType] = [Text(), _durations(played, speed)]
     for each in played if charts else ():
         parts += [Text(each.scenario.title, "bold"), chart(each), Text()]
-    parts.append(_next(played, folder))
+    parts.append(_next(played, folder, program))
     return Group(*parts)
 
 
@@ -95,22 +102,22 @@ def _durations(played: Sequence[Played], speed: float) -> Table:
     return table
 
 
-def _next(played: Sequence[Played], folder: Path) -> RenderableType:
+def _next(played: Sequence[Played], folder: Path, program: str) -> RenderableType:
     """Commands that work on the log that was left behind."""
     option = f"--demo-dir {folder}"
     elected = [work for each in played for work in each.works if work.elected]
     waited = max(elected, key=lambda work: (work.started_s or 0.0) - work.created_s, default=None)
-    tries = [(f"mcs log {option}", "every event, in sentences")]
+    tries = [("every event, in sentences", f"log {option}")]
     if waited is not None:
         name = f"default/{waited.name}"
-        tries.append((f"mcs why {option} {name}", "why it waited"))
-        tries.append((f"mcs log {option} --pod {name}", "its story"))
-    tries.append((f"mcs log {option} --json | head -3", "as programs see it"))
-    tries.append((f"mcs status {option}", "how it stood at the end"))
-    width = max(len(typed) for typed, _ in tries)
+        tries.append(("why the pod that waited longest did so", f"why {option} {name}"))
+        tries.append(("its story", f"log {option} --pod {name}"))
+    tries.append(("the same as programs see it", f"log {option} --json | head -3"))
+    tries.append(("how things stood at the end", f"status {option}"))
     lines = [
-        paint(say("  ", command(typed), " " * (width - len(typed)), quiet(f"  # {told}")))
-        for typed, told in tries
+        paint(say(*part))
+        for told, typed in tries
+        for part in ((quiet(f"  # {told}"),), ("  ", command(f"{program} {typed}")))
     ]
     well = all(each.well for each in played)
     head = say(good("All steps succeeded. ") if well else "", "The log is still there:")
