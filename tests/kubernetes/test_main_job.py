@@ -1,5 +1,7 @@
 """The main job: an elected pod of one cluster runs in another, and tells the whole story."""
 
+import base64
+
 import pytest
 
 from tests.kubernetes.pods import path, pod
@@ -32,3 +34,29 @@ async def test_a_deleted_proxy_takes_its_delegate_with_it(federation, namespace)
 
     await source.api.wait_gone(path(namespace, "p"))
     await target.api.wait_gone(path(namespace, f"c1-{namespace}-p"))
+
+
+async def test_no_secrets_content_is_in_the_log_or_in_a_log_line_i10(federation, namespace):
+    source, target = federation.planes["c1"], federation.planes["c2"]
+    content = "c2VjcmV0LWNvbnRlbnQtb2YtYS10ZXN0"
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "s", "namespace": namespace},
+        "data": {"password": content},
+    }
+    await source.apply([secret])
+    await target.apply([secret])
+    manifest = pod("p", namespace=namespace, cluster="c2", run_for="1s")
+    reference = {"secretKeyRef": {"name": "s", "key": "password"}}
+    manifest["spec"]["containers"][0]["env"] = [{"name": "PASSWORD", "valueFrom": reference}]
+    await source.apply([manifest])
+    await source.api.wait_pod("p", "Succeeded", namespace=namespace)
+
+    stored = b"".join(file.read_bytes() for file in federation.nats.store.rglob("*.blk"))
+    lines = b"".join(file.read_bytes() for file in federation.folder.glob("*.log"))
+    clear = base64.b64decode(content)
+    assert b'"secretKeyRef"' in stored.replace(b"\\", b"")
+    assert [text in data for data in (stored, lines) for text in (content.encode(), clear)] == [
+        False
+    ] * 4
