@@ -93,6 +93,7 @@ class Executor:
         )
         self._left: set[str] = set()  # the watch saw these go: the observer tells of them
         self._reported: set[str] = set()  # told by us, and not yet come back
+        self._asked: dict[str, Delete] = {}  # deletions granted, and not yet in view
         self._old: set[str] = set()  # over and released: forgotten at the next look
         self.followed.subscribe(self._on_event)
         pods.subscribe(self._on_pod)
@@ -140,6 +141,7 @@ class Executor:
             return
         if after is None:
             self._left.add(owned.placement)
+            self._asked.pop(owned.placement, None)
         else:
             self._left.discard(owned.placement)
         self._queue.add(owned.placement)
@@ -182,6 +184,8 @@ class Executor:
                 assert_never(step)
 
     async def _delete(self, step: Delete) -> float | None:
+        if self._asked.get(step.placement) == step:
+            return None  # the watch tells
         try:
             await self._cluster.delete(
                 PODS,
@@ -195,6 +199,7 @@ class Executor:
             return None  # the watch tells
         except Conflict:
             return self._settings.view_s  # it changed: the watch brings it up before that
+        self._asked[step.placement] = step
         return None
 
     def _tell(self, placement: Placement, outcome: DelegateRejected | float | None) -> float | None:

@@ -43,11 +43,12 @@ class Target(Member):
             held=self.held,
             settings=QUICK,
         )
-        self.creates = 0
+        self.creates = self.deletes = 0
         self.cluster.before = self._count
 
     async def _count(self, request):
         self.creates += request.verb == "create" and request.kind is PODS
+        self.deletes += request.verb == "delete" and request.kind is PODS
 
     def decide(self, *events):
         return self.log.decide(*events, target="c2", source="c1")
@@ -191,6 +192,20 @@ async def test_a_withdrawn_delegate_is_deleted_with_the_proxys_grace():
             return (await target.pod(DELEGATE)).metadata.deletion_grace_period_seconds
 
         assert await until(going) == 7
+
+
+async def test_a_deletion_that_was_granted_is_not_asked_for_again_while_the_watch_is_late():
+    async with Target().acting() as target:
+        target.decide(placed())
+        await until(lambda: target.pod(DELEGATE))
+        await target.bind(DELEGATE, "n1")
+        target.cluster.break_watches()
+        target.decide(withdrawn(grace_s=7))
+        await until(lambda: target.deletes)
+        target.decide(withdrawn(grace_s=7))
+        await settled()
+
+        assert target.deletes == 1
 
 
 async def test_a_bound_delegate_survives_a_conditional_withdrawal():
