@@ -1,33 +1,64 @@
 """The log as the scheduler understands it, folded beside it and checked at every cycle.
 
-A ``Picture`` reads both streams in the order of history. At each cycle the digest of its state must
-be the one that the scheduler wrote into its frame: so every test that looks at a picture also shows
-that replay reproduces the scheduler's state (invariant I3).
+A ``Picture`` reads both streams in the order of history. At each cycle its state must have the
+digest that the scheduler wrote into its frames, and deciding in that state must give those frames,
+byte for byte: so every test that looks at a picture also shows that replay reproduces the
+scheduler's states (invariant I3) and its decisions (I4).
 """
 
 import contextlib
 import time
 
 from mcs.adapters.jetstream import connect
-from mcs.events.frames import DecisionFrame
+from mcs.decisions.framing import frame_cycle
+from mcs.decisions.scheduling import schedule
+from mcs.events.decisions import CycleMarked, SchedulerClaimed
+from mcs.names import Keys
 from mcs.projections.state import RULES, State
 from mcs.services.history import History
-from mcs.services.reading import Witness
+from mcs.services.reading import Ends
+
+
+class Replayed(State):
+    """A state that decides again what was decided in it; ``cycles`` are those that it compared."""
+
+    def __init__(self):
+        super().__init__()
+        self.cycles = 0
+        self._expected = ()
+
+    def decide(self, sequence, subject, data, frame):
+        if frame.index == 0:
+            self._expected = self._derive(frame)
+        if self._expected:
+            assert self._expected[frame.index] == (subject, data), f"cycle {frame.cycle} differs"
+        super().decide(sequence, subject, data, frame)
+
+    def _derive(self, frame):
+        """The messages of the cycle that begins with ``frame``; none for a claim, which chance
+        makes."""
+        if self.rules != RULES or isinstance(frame.events[0], SchedulerClaimed):
+            return ()
+        assert frame.state == self.digest(), f"cycle {frame.cycle} was decided in another state"
+        self.cycles += 1
+        decided = schedule(self, Keys()) or (CycleMarked(),)
+        cycle = frame_cycle(self, frame.reign, decided)
+        assert len(cycle.messages) == frame.count
+        return cycle.messages
 
 
 class Picture:
     """The state at the last decision read; ``until`` reads on."""
 
     def __init__(self, log):
-        self.cycles = 0
-        self._history = History(log, Witness(self._compare))
+        self.state = Replayed()
+        self._history = History(log, self.state)
 
-    @property
-    def state(self) -> State:
-        return self._history.state
-
-    async def open(self):
+    async def open(self, ends):
+        """Read to where the log ended when the test began to look."""
         await self._history.open()
+        while self.state.decided.sequence < ends.decisions:
+            await self._history.follow(timeout_s=1.0)
 
     async def close(self):
         await self._history.close()
@@ -44,13 +75,6 @@ class Picture:
     def epoch(self, cluster):
         return self.state.membership.members[cluster].epoch
 
-    def _compare(self, state: State, frame: DecisionFrame):
-        if state.rules == RULES:
-            assert frame.state == state.digest(), (
-                f"cycle {frame.cycle} was decided in another state"
-            )
-            self.cycles += 1
-
 
 @contextlib.asynccontextmanager
 async def picture(federation):
@@ -58,7 +82,7 @@ async def picture(federation):
     log = await connect(federation.nats.url, name="a test")
     made = Picture(log)
     try:
-        await made.open()
+        await made.open(await Ends.of(log))
         yield made
     finally:
         await made.close()

@@ -9,6 +9,7 @@ import pytest
 
 from mcs.events.constraints import Requirement, Taint, Term
 from tests.kubernetes.pictures import nodes, picture, proxy, used
+from tests.kubernetes.places import added
 from tests.kubernetes.pods import path, plain, pod
 
 pytestmark = pytest.mark.kubernetes
@@ -20,16 +21,6 @@ POOLS = {
     "agentpool": "aks",
     "eks.amazonaws.com/nodegroup": "eks",
 }
-
-
-@contextlib.asynccontextmanager
-async def added(plane, prefix, count=1, **options):
-    """Nodes of one test's own."""
-    try:
-        yield await plane.add_nodes(count, prefix=prefix, **options)
-    finally:
-        for number in range(count):
-            await plane.kubectl("delete", "node", f"{prefix}-{number}", "--ignore-not-found")
 
 
 async def test_a_node_is_seen_with_all_that_placement_asks_of_it(federation):
@@ -57,7 +48,7 @@ async def test_a_node_is_seen_with_all_that_placement_asks_of_it(federation):
         await log.until(
             "its room", lambda state: nodes(state, "c2")["rich-0"].allocatable["cpu"] == 2500
         )
-        await plane.kubectl("delete", "node", "rich-0")
+    async with picture(federation) as log:
         await log.until("its end", lambda state: "rich-0" not in nodes(state, "c2"))
 
 
@@ -169,8 +160,9 @@ async def test_a_heartbeat_sums_the_cluster_up(federation, namespace):
         assert channels <= beat.resyncs.keys()
         assert 0 < beat.decision.sequence <= log.state.decided.sequence
 
-    node = await federation.planes["c1"].api.get("/api/v1/nodes/mcs-c2")
-    assert node["status"]["capacity"]["cpu"] == "12"
+    await federation.planes["c1"].api.wait(
+        "/api/v1/nodes/mcs-c2", lambda node: node["status"]["capacity"]["cpu"] == "12"
+    )
 
 
 def _beat(state, cluster, free):
