@@ -52,7 +52,7 @@ def _placement(state: State, placement: Placement) -> Stuck | None:
     """A placement whose delegate nobody can see or delete."""
     target = placement.target
     why = unreachable(state.membership.members.get(target))
-    if not why or not placement.live or placement.phase.ended or why == "removed":
+    if not why or not placement.live or why == "removed":
         return None
     pod = f"{placement.source}/{placement.namespace}/{placement.name}"
     proxy = state.backlog.proxies.get(placement.uid)
@@ -61,8 +61,8 @@ def _placement(state: State, placement: Placement) -> Stuck | None:
         waits = f"{target} ({why}) to say that its delegate is gone"
         release = (f"mcs release {pod}",) if proxy is not None and proxy.deleting else ()
         return Stuck(what=f"deletion of {pod}", waits_for=waits, commands=(*release, remove))
-    if why != "lost":
-        return None  # an agent that stopped in good order comes back: nothing is wrong yet
+    if why != "lost" or placement.phase.ended:
+        return None  # it comes back, or it tells nothing that matters: nothing is wrong yet
     waits = f"{target} ({why}), where it may be running unseen, to return"
     return Stuck(what=pod, waits_for=waits, commands=(remove,))
 

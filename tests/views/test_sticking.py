@@ -75,6 +75,17 @@ def test_what_has_ended_is_not_stuck():
     assert stuck_things(world.state) == ()
 
 
+def test_a_deletion_of_what_has_ended_waits_too():
+    world = placed_on_c2(phase=Phase.SUCCEEDED)
+    silence(world, "c1")
+    world.proxies("c1", deleted("u1"))
+    world.cycle()
+
+    (stuck,) = stuck_things(world.state)
+
+    assert stuck.what == "deletion of c1/default/pod-u1"
+
+
 def test_an_agent_that_stopped_in_good_order_holds_up_deletions_only():
     world = placed_on_c2()
     world.observe("c2", "cluster", ClusterLeft())
