@@ -43,3 +43,14 @@ def template(**fields):
 def path(namespace, name="", resource="pods"):
     group = {"pods": "api/v1", "jobs": "apis/batch/v1"}.get(resource, "apis/apps/v1")
     return f"/{group}/namespaces/{namespace}/{resource}" + (f"/{name}" if name else "")
+
+
+def condition(item, type):
+    """A condition of an object's status, or nothing."""
+    found = item["status"].get("conditions", ())
+    return next((each for each in found if each["type"] == type), {})
+
+
+async def pods_of(plane, namespace, label="app=test"):
+    """The pods that a workload made from ``template``."""
+    return await plane.api.items(f"{path(namespace)}?labelSelector={label.replace('=', '%3D')}")
