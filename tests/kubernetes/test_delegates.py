@@ -1,0 +1,355 @@
+"""The pod that really runs: what it keeps of its user's pod, and what becomes of a refusal."""
+
+import asyncio
+import itertools
+
+import pytest
+
+from mcs.names import PodKey, delegate_name
+from tests.kubernetes.conftest import opt_in, remove
+from tests.kubernetes.pods import DOMAIN, path, plain, pod
+from tests.kubernetes.shown import condition, told
+from tools.federation import Federation
+
+pytestmark = pytest.mark.kubernetes
+
+TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount"
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def federation():
+    """c2 has most room, so it is tried first; who failed is tried again soon."""
+    made = Federation("c1", "c2", policy={"unschedulable-after": 2, "backoff": 2, "backoff-max": 2})
+
+    async def start():
+        await made.start()
+        await made.planes["c1"].add_nodes(1)
+        await made.planes["c2"].add_nodes(2)
+
+    asyncio.run(start())
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def namespace(federation):
+    """A namespace in c1 alone; what c2 has of it is the test's business."""
+    name = f"delegates-{next(_numbers)}"
+    asyncio.run(opt_in(federation, name, "c1"))
+    yield name
+    asyncio.run(remove(federation, name))
+
+
+def heavy(cpu):
+    return {
+        "apiVersion": "node.k8s.io/v1",
+        "kind": "RuntimeClass",
+        "metadata": {"name": "heavy"},
+        "handler": "heavy",
+        "overhead": {"podFixed": {"cpu": cpu}},
+    }
+
+
+def important(value):
+    return {
+        "apiVersion": "scheduling.k8s.io/v1",
+        "kind": "PriorityClass",
+        "metadata": {"name": "important"},
+        "value": value,
+    }
+
+
+async def rich(source, namespace):
+    """A pod with everything that a delegate keeps, and everything that it must not."""
+    settings = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "owner"}}
+    settings["metadata"]["namespace"] = namespace
+    (owner,) = await source.apply(settings)
+    made = pod(
+        "rich",
+        namespace=namespace,
+        cluster="c2",
+        annotations={"example.com/note": "kept"},
+        container={"env": [{"name": "A", "value": "1"}], "command": ["run"]},
+        initContainers=[{"name": "first", "image": "busybox"}],
+        nodeSelector={"kubernetes.io/os": "linux"},
+        tolerations=[{"key": "mine", "operator": "Exists", "effect": "NoExecute"}],
+        terminationGracePeriodSeconds=7,
+        priorityClassName="important",
+        runtimeClassName="heavy",
+        volumes=[{"name": "scratch", "emptyDir": {}}],
+    )
+    made["metadata"] |= {
+        "labels": {"app": "web", "example.com/tier": "back"},
+        "finalizers": ["example.com/mine"],
+        "ownerReferences": [
+            {
+                "apiVersion": "v1",
+                "kind": "ConfigMap",
+                "name": "owner",
+                "uid": owner["metadata"]["uid"],
+            }
+        ],
+    }
+    return made
+
+
+async def test_a_delegate_is_its_users_pod_without_what_ties_it_to_its_source(
+    federation, namespace
+):
+    source, target = federation.planes["c1"], federation.planes["c2"]
+    await opt_in(federation, namespace, "c2")
+    for plane, cpu, value in ((source, "10m", 1000), (target, "20m", 2000)):
+        await plane.apply([heavy(cpu), important(value)])
+    await source.apply(await rich(source, namespace))
+    proxy = await source.api.wait_pod("rich", "Running", namespace=namespace)
+    delegate = await target.api.get(path(namespace, f"c1-{namespace}-rich"))
+
+    metadata, spec = delegate["metadata"], delegate["spec"]
+    assert metadata["labels"] == {
+        f"{DOMAIN}/app": "web",
+        f"{DOMAIN}/example.com_tier": "back",
+        f"{DOMAIN}/proxy-uid": proxy["metadata"]["uid"],
+        f"{DOMAIN}/attempt": "1",
+        f"{DOMAIN}/source": "c1",
+    }
+    notes = metadata["annotations"]
+    assert notes["example.com/note"] == "kept"
+    assert {key for key in notes if key.startswith(DOMAIN)} == {
+        f"{DOMAIN}/proxypod-namespace",
+        f"{DOMAIN}/proxypod-name",
+    }
+    assert "ownerReferences" not in metadata
+    assert "finalizers" not in metadata
+    _keeps(spec)
+    _has_its_own(spec, source_node=proxy["spec"]["nodeName"])
+    ours = [f"{DOMAIN}/delegate"]  # nobody else would ever remove its user's own
+    await source.api.merge(path(namespace, "rich"), {"metadata": {"finalizers": ours}})
+
+
+def _keeps(spec):
+    (main,), (first,) = spec["containers"], spec["initContainers"]
+    assert (main["env"], main["command"]) == ([{"name": "A", "value": "1"}], ["run"])
+    assert main["resources"]["requests"] == {"cpu": "100m"}
+    assert first["name"] == "first"
+    assert spec["nodeSelector"] == {"kubernetes.io/os": "linux"}
+    assert spec["schedulerName"] == "default-scheduler"
+    assert spec["terminationGracePeriodSeconds"] == 7
+    assert (spec["priorityClassName"], spec["runtimeClassName"]) == ("important", "heavy")
+
+
+def _has_its_own(spec, source_node):
+    """What the target gives it, once and by its own rules."""
+    assert spec["priority"] == 2000
+    assert spec["overhead"] == {"cpu": "20m"}
+    assert spec["nodeName"] not in {"", source_node}
+    seconds = sorted(
+        (toleration["key"], toleration.get("tolerationSeconds"))
+        for toleration in spec["tolerations"]
+    )
+    added = [("node.kubernetes.io/not-ready", 300), ("node.kubernetes.io/unreachable", 300)]
+    assert seconds == [("mine", None), *added]
+    tokens = [volume["name"] for volume in spec["volumes"] if "projected" in volume]
+    assert len(tokens) == 1
+    for container in (*spec["containers"], *spec["initContainers"]):
+        paths = [(mount["name"], mount["mountPath"]) for mount in container["volumeMounts"]]
+        assert paths == [(tokens[0], TOKEN)]
+
+
+async def test_a_name_too_long_is_cut_and_stays_unique(federation, namespace):
+    source, target = federation.planes["c1"], federation.planes["c2"]
+    await opt_in(federation, namespace, "c2")
+    names = ["x" * 240 + end for end in ("a", "b")]
+    await source.apply([pod(name, namespace=namespace, cluster="c2") for name in names])
+
+    for name in names:
+        await source.api.wait_pod(name, "Running", namespace=namespace)
+        delegate = delegate_name("c1", PodKey(namespace, name))
+        assert len(delegate) <= 253
+        assert await target.api.get(path(namespace, delegate))
+
+
+async def missing(target, namespace):
+    return None
+
+
+async def not_opted_in(target, namespace):
+    await target.apply(named(namespace))
+
+
+async def over_quota(target, namespace):
+    await target.apply([named(namespace, **OPTED_IN), quota(namespace)])
+    await target.api.wait(
+        f"/api/v1/namespaces/{namespace}/resourcequotas/none",
+        lambda item: "hard" in item.get("status", {}),
+    )
+
+
+async def forbidden(target, namespace):
+    labels = OPTED_IN | {"pod-security.kubernetes.io/enforce": "restricted"}
+    await target.apply(named(namespace, **labels))
+
+
+async def against_a_policy(target, namespace):
+    await target.apply([named(namespace, **OPTED_IN), *policy(namespace)])
+    bad = plain("dry", namespace)
+
+    async def refused():
+        try:
+            await target.api.create(f"{path(namespace)}?dryRun=All", bad)
+        except RuntimeError as error:
+            return "no pods here" in str(error)
+        return False
+
+    while not await refused():
+        await asyncio.sleep(0.05)
+
+
+async def without_its_priority_class(target, namespace):
+    await target.apply(named(namespace, **OPTED_IN))
+
+
+async def name_taken(target, namespace):
+    await target.apply(named(namespace, **OPTED_IN))
+    await target.api.wait(f"/api/v1/namespaces/{namespace}/serviceaccounts/default", lambda _: True)
+    await target.apply(plain(f"c1-{namespace}-p", namespace))
+
+
+OPTED_IN = {"multicluster-scheduler": "enabled"}
+
+
+def named(namespace, **labels):
+    metadata = {"name": namespace, "labels": labels}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+
+
+def quota(namespace):
+    metadata = {"name": "none", "namespace": namespace}
+    spec = {"hard": {"pods": "0"}}
+    return {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": metadata, "spec": spec}
+
+
+def policy(namespace):
+    """An admission policy of that namespace that lets no pod in."""
+    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"]}
+    only = {"matchLabels": {"kubernetes.io/metadata.name": namespace}}
+    common = {"apiVersion": "admissionregistration.k8s.io/v1", "metadata": {"name": namespace}}
+    yield common | {
+        "kind": "ValidatingAdmissionPolicy",
+        "spec": {
+            "matchConstraints": {"resourceRules": [rule | {"resources": ["pods"]}]},
+            "validations": [{"expression": "false", "message": "no pods here"}],
+        },
+    }
+    yield common | {
+        "kind": "ValidatingAdmissionPolicyBinding",
+        "spec": {
+            "policyName": namespace,
+            "validationActions": ["Deny"],
+            "matchResources": {"namespaceSelector": only},
+        },
+    }
+
+
+REFUSALS = {
+    "NamespaceMissing": (missing, 'namespaces "{namespace}" not found', {}),
+    "NamespaceNotOptedIn": (not_opted_in, "is not labelled multicluster-scheduler=enabled", {}),
+    "QuotaExceeded": (over_quota, "exceeded quota: none, requested: pods=1", {}),
+    "Forbidden": (forbidden, 'violates PodSecurity "restricted:latest"', {}),
+    "Invalid": (against_a_policy, "no pods here", {}),
+    "Forbidden, of its class": (
+        without_its_priority_class,
+        "no PriorityClass with name only-in-source was found",
+        {"priorityClassName": "only-in-source"},
+    ),
+    "NameTaken": (name_taken, "already exists, and is not a delegate of mcs", {}),
+}
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+async def test_a_refusal_is_told_in_the_api_servers_words(federation, namespace, case):
+    source, target = federation.planes["c1"], federation.planes["c2"]
+    refuse, words, spec = REFUSALS[case]
+    reason, words = case.partition(",")[0], words.format(namespace=namespace)
+    await refuse(target, namespace)
+    await source.apply(important(1) | {"metadata": {"name": "only-in-source"}})
+
+    await source.apply(pod("p", namespace=namespace, cluster="c2", **spec))
+
+    shown = await source.api.wait(
+        path(namespace, "p"),
+        lambda item: (condition(item) or {}).get("reason") == "DelegateRejected",
+    )
+    for text in (
+        condition(shown)["message"],
+        (await told(source, namespace, "p", "DelegateRejected"))[0],
+    ):
+        assert text.startswith(f"cluster c2 rejected it: {reason}: ")
+        assert words in text
+    assert shown["status"]["phase"] == "Pending"
+    assert "nodeName" not in shown["spec"]
+    events = [line["event"] for line in await federation.events("--pod", f"{namespace}/p")]
+    rejection = next(event for event in events if event["type"] == "delegate.rejected")
+    assert rejection["reason"] == reason
+    assert words in rejection["message"]
+
+
+@pytest.mark.parametrize("case", ["NamespaceMissing", "QuotaExceeded", "Invalid"])
+async def test_who_was_refused_is_tried_elsewhere_at_once(federation, namespace, case):
+    source, target = federation.planes["c1"], federation.planes["c2"]
+    await REFUSALS[case][0](target, namespace)
+
+    await source.apply(pod("p", namespace=namespace, run_for="1s"))
+
+    shown = await source.api.wait_pod("p", "Succeeded", namespace=namespace)
+    assert shown["spec"]["nodeName"] == "mcs-c1"
+    assert await _tries(federation, namespace) == ["c2", "delegate.rejected", "c1"]
+    assert await told(source, namespace, "p", "DelegateRejected")
+
+
+async def test_who_was_refused_is_tried_again_when_the_reason_is_gone(federation, namespace):
+    source = federation.planes["c1"]
+    await source.apply(pod("p", namespace=namespace, cluster="c2"))
+    await told(source, namespace, "p", "DelegateRejected")
+
+    await opt_in(federation, namespace, "c2")
+
+    await source.api.wait_pod("p", "Running", namespace=namespace)
+
+
+async def test_a_delegate_without_a_node_for_too_long_is_tried_elsewhere(federation, namespace):
+    """Only the target's own scheduler knows of pod anti-affinity."""
+    source, target = federation.planes["c1"], federation.planes["c2"]
+    await opt_in(federation, namespace, "c2")
+    rule = {"topologyKey": "kubernetes.io/hostname"}
+    rule["labelSelector"] = {"matchLabels": {"app": "loud"}}
+    for number in range(2):
+        loud = plain(f"loud-{number}", namespace, nodeName=f"node-{number}")
+        loud["metadata"]["labels"] = {"app": "loud"}
+        await target.apply(loud)
+    key = "requiredDuringSchedulingIgnoredDuringExecution"
+    affinity = {"podAntiAffinity": {key: [rule]}}
+
+    await source.apply(pod("p", namespace=namespace, affinity=affinity))
+
+    shown = await source.api.wait(
+        path(namespace, "p"),
+        lambda item: (condition(item) or {}).get("reason") == "WaitingForDelegate",
+    )
+    assert "didn't match pod anti-affinity rules" in condition(shown)["message"]
+    shown = await source.api.wait_pod("p", "Running", namespace=namespace)
+    assert shown["spec"]["nodeName"] == "mcs-c1"
+    await target.api.wait_gone(path(namespace, f"c1-{namespace}-p"))
+    assert await _tries(federation, namespace) == ["c2", "placement.withdrawn", "c1"]
+    (words,) = await told(source, namespace, "p", "Withdrawn")
+    assert words == "no longer to run in cluster c2: unschedulable"
+
+
+async def _tries(federation, namespace):
+    """Targets of placements, and how those ended that ended before their delegate ran."""
+    events = [line["event"] for line in await federation.events("--pod", f"{namespace}/p")]
+    return [
+        event.get("target") if event["type"] == "pod.placed" else event["type"]
+        for event in events
+        if event["type"] in {"pod.placed", "delegate.rejected", "placement.withdrawn"}
+    ]
