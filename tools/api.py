@@ -8,7 +8,7 @@ loop of the test that started it.
 import asyncio
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +126,23 @@ class Api:
             return self._request("GET", path, None, "application/json", 2.0).status == 200
         except urllib3.exceptions.HTTPError:
             return False
+
+    def lines(self, path: str) -> Iterator[Object]:
+        """The objects of a watch as they come, until the server ends it (`timeoutSeconds`).
+
+        Synchronous, for a thread of its own, which may outlive an event loop.
+        """
+        with self._pool.request(
+            "GET", self.url + path, headers=self._headers, preload_content=False
+        ) as answer:
+            if answer.status != 200:
+                raise ApiError(answer.status, answer.data.decode(errors="replace"))
+            rest = b""
+            for chunk in answer.stream(amt=None):
+                *whole, rest = (rest + chunk).split(b"\n")
+                yield from map(json.loads, filter(None, whole))
+            if rest:
+                yield json.loads(rest)
 
     async def _apply(self, item: Object) -> Object:
         version, kind, metadata = item["apiVersion"], item["kind"], item["metadata"]

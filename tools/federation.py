@@ -61,8 +61,10 @@ class Federation:
         self.scheduler: Process
         self.agents: dict[str, Process] = {}
         self.webhooks: dict[str, int] = {}
+        self.extra: dict[str, Process] = {}  # second schedulers and agents, by name
         self._policy, self._roles = dict(policy or {}), dict(roles or {})
         self._environment = dict(environment or {})
+        self._agent_flags: dict[str, list[str]] = {}
         self._leases: list[PortLease] = []
 
     async def __aenter__(self) -> Self:
@@ -91,8 +93,8 @@ class Federation:
 
     def close(self) -> None:
         """Kill every process and remove every file."""
-        for agent in self.agents.values():
-            agent.kill()
+        for process in (*self.agents.values(), *self.extra.values()):
+            process.kill()
         if hasattr(self, "scheduler"):
             self.scheduler.kill()
         for plane in self.planes.values():
@@ -101,6 +103,27 @@ class Federation:
         for lease in self._leases:
             lease.release()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    async def add_scheduler(self) -> Process:
+        """One more scheduler; it stands by as long as another one is active."""
+        number = sum(name.startswith("scheduler") for name in self.extra) + 2
+        extra = self._process(f"scheduler-{number}", ["scheduler"], self._policy_flags())
+        self.extra[extra.name] = extra
+        await extra.start()
+        return extra
+
+    async def add_agent(self, cluster: str) -> Process:
+        """One more agent for a cluster; it stands by while another one leads.
+
+        The API server knows one URL of a webhook: that of the cluster's first agent.
+        """
+        flags, port = list(self._agent_flags[cluster]), str(self._port())
+        flags[flags.index("--webhook-port") + 1] = port
+        number = sum(name.startswith(f"agent-{cluster}-") for name in self.extra) + 2
+        extra = self._process(f"agent-{cluster}-{number}", ["agent"], flags)
+        self.extra[extra.name] = extra
+        await extra.start()
+        return extra
 
     async def mcs(self, *arguments: str, check: bool = True) -> str:
         """Run an `mcs` command against this log; answers what it printed."""
@@ -135,7 +158,7 @@ class Federation:
 
     def tails(self, parts: Iterable[str] = ()) -> str:
         """The ends of the logs of mcs's own processes."""
-        processes = {"scheduler": self.scheduler, **self.agents}
+        processes = {"scheduler": self.scheduler, **self.agents, **self.extra}
         chosen = parts or processes
         return "\n".join(f"--- {name}\n{processes[name].tail()}" for name in chosen)
 
@@ -154,6 +177,7 @@ class Federation:
             *("--webhook-port", str(webhook)),
             *([self._roles[name]] if name in self._roles else []),
         ]
+        self._agent_flags[name] = flags
         self.agents[name] = self._process(f"agent-{name}", ["agent"], flags)
         await self.agents[name].start()
 
