@@ -33,6 +33,7 @@ from mcs.services.member import Member, Service
 from mcs.services.membership import (
     Epoch,
     answer_resyncs,
+    check_name,
     cluster_uid,
     join,
     leave,
@@ -102,12 +103,27 @@ class Agent:
             LogLost: the log is another one, or shorter than what was known of it.
             BadSettings: the cluster's name belongs to another cluster.
         """
+        with contextlib.suppress(_StoppedError):
+            await self._unless_stopped(self._check_name())
         async with asyncio.TaskGroup() as tasks:
             always = [tasks.create_task(run()) for run in self._always]
             while not self._stopping.is_set():
                 await self._term()
             for task in always:
                 task.cancel()
+
+    async def _check_name(self) -> None:
+        """Before anything is done to a cluster: a wrong kubeconfig leads to somebody else's, whose
+        own agent holds the Lease, so that ``join`` would not come to say so.
+        """
+        settings = self.settings
+        while True:
+            try:
+                uid = await cluster_uid(self._cluster)
+                return await check_name(self._log, settings.cluster, uid)
+            except (Unavailable, ClusterError) as error:
+                _logger.warning("cannot start yet: %s", error)
+            await self._clock.sleep(settings.retry_s)
 
     async def _term(self) -> None:
         """Stand by, then lead once, and wait a while if that did not last."""

@@ -46,6 +46,24 @@ async def cluster_uid(cluster: Cluster) -> str:
     return (await cluster.get(NAMESPACES, HOME)).metadata.uid
 
 
+async def check_name(log: EventLog, cluster: str, uid: str) -> None:
+    """See whether ``cluster`` may be the name of the cluster with this ``uid``.
+
+    Raises:
+        BadSettings: it belongs to another one.
+        Unavailable: it cannot be told.
+    """
+    last = await log.last(Stream.OBSERVATIONS, subjects.observation(cluster, subjects.CLUSTER))
+    known = await _join_of(log, last) if last is not None else None
+    if known is None or known[1].uid == uid or await _removed(log, cluster, known[0]):
+        return
+    raise BadSettings(
+        f"the name {cluster} belongs to a cluster whose {HOME} namespace has uid {known[1].uid}; "
+        f"this one's has {uid}. Is it the right kubeconfig and context? If the other cluster is "
+        f"gone for good, say so first: mcs cluster remove {cluster} --confirm-dead"
+    )
+
+
 async def join(log: EventLog, clock: Clock, cluster: str, event: ClusterJoined) -> Epoch:
     """Become the writer of ``cluster``; waits for the log as long as it takes.
 
@@ -57,7 +75,7 @@ async def join(log: EventLog, clock: Clock, cluster: str, event: ClusterJoined) 
         try:
             decisions = (await log.info(Stream.DECISIONS)).last
             before = (await log.info(Stream.OBSERVATIONS)).last
-            await _check_name(log, cluster, event.uid)
+            await check_name(log, cluster, event.uid)
             break
         except Unavailable as error:
             _logger.warning("cannot join yet: %s", error)
@@ -154,19 +172,6 @@ async def _first(log: EventLog, subject: str, after: int, data: bytes) -> int:
                     return stored.sequence
     finally:
         await reader.close()
-
-
-async def _check_name(log: EventLog, cluster: str, uid: str) -> None:
-    """Raise BadSettings if the cluster known by that name is another one."""
-    last = await log.last(Stream.OBSERVATIONS, subjects.observation(cluster, subjects.CLUSTER))
-    known = await _join_of(log, last) if last is not None else None
-    if known is None or known[1].uid == uid or await _removed(log, cluster, known[0]):
-        return
-    raise BadSettings(
-        f"the name {cluster} belongs to a cluster whose {HOME} namespace has uid {known[1].uid}; "
-        f"this one's has {uid}. Is it the right kubeconfig and context? If the other cluster is "
-        f"gone for good, say so first: mcs cluster remove {cluster} --confirm-dead"
-    )
 
 
 async def _join_of(log: EventLog, last: Stored) -> tuple[int, ClusterJoined] | None:

@@ -324,6 +324,23 @@ async def test_the_wrong_cluster_ends_the_process():
         assert len(world.cluster_events(ClusterJoined)) == 1
 
 
+async def test_a_wrong_kubeconfig_is_told_before_anything_is_done_there():
+    async with World() as world:
+        await world.leading(world.agent())
+        elsewhere = MemoryCluster("elsewhere", world.hand)
+        own = msgspec.structs.replace(SETTINGS, cluster="c2")
+        await world.leading(world.agent(cluster=elsewhere, settings=own))
+        begun = []
+
+        async def webhook():
+            begun.append(True)
+
+        wrong = world.agent(cluster=elsewhere, always=[webhook])
+
+        assert isinstance(await failure(world.runs[wrong]), BadSettings)
+        assert begun == []
+
+
 async def test_a_crash_in_the_middle_kills_no_delegate_and_forgets_none():
     async with World() as world:
         for name in "ab":
