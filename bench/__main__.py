@@ -1,6 +1,6 @@
 """All benchmarks, one after the other, each in a process of its own; then one table of all.
 
-    python -m bench [--short] [name …]
+python -m bench [--short] [name …]
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ def main() -> int:
     for name in chosen.names or benchmarks():
         say(f"bench.{name}")
         command = [sys.executable, "-m", f"bench.{name}", *(["--short"] if chosen.short else [])]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=_FOLDER.parent) as child:
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, text=True, cwd=_FOLDER.parent
+        ) as child:
             assert child.stdout is not None, "it is a pipe"
             for line in child.stdout:
                 print(line, end="", flush=True)

@@ -144,9 +144,7 @@ class Watch:
             while not condition():
                 self._changed.clear()
                 waiting = asyncio.create_task(self._changed.wait())
-                await asyncio.wait(
-                    {waiting, self._task}, return_when=asyncio.FIRST_COMPLETED
-                )
+                await asyncio.wait({waiting, self._task}, return_when=asyncio.FIRST_COMPLETED)
                 waiting.cancel()
                 if self._task.done():
                     self._task.result()

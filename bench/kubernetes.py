@@ -18,6 +18,9 @@ from bench.clusters import ENABLED, Client, Watch, pod, together
 from bench.costs import Meter, Requests, total, webhook_seconds, writes
 from bench.reporting import Report, arguments, median, percentile, say
 from bench.stages import Trace, report_stages
+from mcs.demo.scenarios import floor_s, scenarios
+from mcs.names import Keys
+from tools.argo_example import ArgoExample
 from tools.federation import Federation
 
 NAMESPACE = "bench"
@@ -25,6 +28,7 @@ PATH = f"/api/v1/namespaces/{NAMESPACE}/pods"
 NODES = {"cpu": "32", "memory": "128Gi", "pods": 250}
 REST_S = 4.0  # until kube-scheduler's request limiter (50 a second, 100 at once) is full again
 CASES = ("webhook", "single", "burst", "argo")
+FILES = {"alone": "single-cluster-parallel", "elected": "multi-cluster-parallel"}
 ROUNDS = {100: 5, 300: 3, 1000: 1}
 
 
@@ -110,7 +114,12 @@ async def single(bench: Bench) -> None:
                         answered[name] = asked, done
                 await asyncio.sleep(0.15)  # the delegate goes, too
         await report_stages(
-            bench.report, "single", trace, answered, pods, _delegates(watches)
+            bench.report,
+            "single",
+            trace,
+            answered=answered,
+            proxies=pods,
+            delegates=_delegates(watches),
         )
     await trace.close()
     for percent in (50, 99):
@@ -141,9 +150,7 @@ async def burst(bench: Bench) -> None:
         )
 
 
-async def _round(
-    bench: Bench, size: int, *, elected: bool, telling: bool
-) -> tuple[float, float]:
+async def _round(bench: Bench, size: int, *, elected: bool, telling: bool) -> tuple[float, float]:
     """Seconds until all are Running, and until all are gone."""
     names = bench.names(size, elected=elected)
     before, meter = await bench.writes(), Meter(bench.federation)
@@ -167,16 +174,20 @@ async def _round(
             for part, used in spent.items():
                 bench.report.add(f"burst {size}: CPU of {part}", used.cpu_s, "s")
                 bench.report.add(f"burst {size}: memory of {part}", used.rss_mib, "MiB")
-            pods, delegates = watches["c1"].pods, _delegates(watches)
-            await report_stages(bench.report, f"burst {size}", trace, answered, pods, delegates)
+            await report_stages(
+                bench.report,
+                f"burst {size}",
+                trace,
+                answered=answered,
+                proxies=watches["c1"].pods,
+                delegates=_delegates(watches),
+            )
         await asyncio.sleep(REST_S)
         begun = time.time()
         await bench.delete(names)
         for watch in watches.values():
             await watch.until(lambda w=watch: w.count("gone") == len(w.pods))
-        down = max(
-            seen.gone or 0 for watch in watches.values() for seen in watch.pods.values()
-        )
+        down = max(seen.gone or 0 for watch in watches.values() for seen in watch.pods.values())
     await trace.close()
     return up, down - begun
 
@@ -197,13 +208,36 @@ def _delegates(watches: dict[str, Watch]) -> dict[str, object]:
     }
 
 
+async def argo(report: Report) -> None:
+    """Scenario A: ten steps of ten seconds by the real Argo, in one cluster and over two.
+
+    The floor is what the capacity allows: steps that fit at once, wave after wave.
+    """
+    files = {each.run: each for each in scenarios(Keys()) if each.run in FILES}
+    async with ArgoExample() as example:
+        for run, file in FILES.items():
+            floor = floor_s(files[run], await example.capacities())
+            ran = await example.run(file)
+            assert ran.phase == "Succeeded", ran.workflow
+            report.add(f"argo: {file}", ran.took_s, "s", floor)
+
+
 async def main() -> None:
     """The cases that were asked for, on control planes of their own."""
     chosen = arguments(__doc__, only=",".join(CASES))
-    report = Report("kubernetes")
+    cases, report = chosen.only.split(","), Report("kubernetes")
+    if set(cases) - {"argo"}:
+        await _pods(report, cases, short=chosen.short)
+    if "argo" in cases:
+        await argo(report)
+    report.show()
+
+
+async def _pods(report: Report, cases: list[str], *, short: bool) -> None:
+    """The cases that make their own pods, on one pair of control planes."""
     async with AsyncExitStack() as stack:
         federation = await stack.enter_async_context(Federation("c1", "c2"))
-        bench = Bench(federation, report, short=chosen.short)
+        bench = Bench(federation, report, short=short)
         for name, plane in federation.planes.items():
             await plane.add_nodes(10, **NODES)
             home = {"apiVersion": "v1", "kind": "Namespace"}
@@ -214,9 +248,8 @@ async def main() -> None:
             bench.clients[name] = await stack.enter_async_context(Client(plane))
         await asyncio.sleep(REST_S)
         for case, run in (("webhook", webhook), ("single", single), ("burst", burst)):
-            if case in chosen.only.split(","):
+            if case in cases:
                 await run(bench)
-    report.show()
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
 """Where a pod's time goes, from the log's own timestamps and from watches of both clusters.
 
-    webhook      asked for → the API server answered (plain pods take this step, too)
-    observe      created → ``proxy.observed`` is stored
-    decide       → ``pod.placed`` is stored
-    create       → the delegate is there
-    target bind  → the target's kube-scheduler has bound it
-    start        → its kubelet says Running
-    proxy bind   delegate bound → proxy bound
-    feedback     delegate Running → proxy Running
+webhook      asked for → the API server answered (plain pods take this step, too)
+observe      created → ``proxy.observed`` is stored
+decide       → ``pod.placed`` is stored
+create       → the delegate is there
+target bind  → the target's kube-scheduler has bound it
+start        → its kubelet says Running
+proxy bind   delegate bound → proxy bound
+feedback     delegate Running → proxy Running
 """
 
 from __future__ import annotations
@@ -67,6 +67,7 @@ async def report_stages(
     report: Report,
     case: str,
     trace: Trace,
+    *,
     answered: Mapping[str, tuple[float, float]],
     proxies: Mapping[str, Seen],
     delegates: Mapping[str, Seen],

@@ -59,12 +59,12 @@ class ArgoController:
     """One workflow controller for all namespaces of a control plane.
 
     Argo looks at each workflow at most every `requeue_s`, ten seconds by its own default, which is
-    what each step of a workflow then takes at least.
+    what each step of a workflow then takes at least (`DEFAULT_REQUEUE_TIME`, Argo's own setting).
     """
 
     def __init__(self, plane: ControlPlane, *, requeue_s: float = 1.0) -> None:
         self.plane = plane
-        self._requeue_s = requeue_s
+        self.requeue_s = requeue_s
         self._metrics = reserve_port()
 
     async def __aenter__(self) -> Self:
@@ -81,7 +81,7 @@ class ArgoController:
             ready=lambda: metrics.answers("/metrics"),
             environment={
                 "LEADER_ELECTION_DISABLE": "true",
-                "DEFAULT_REQUEUE_TIME": f"{self._requeue_s}s",
+                "DEFAULT_REQUEUE_TIME": f"{self.requeue_s}s",
             },
         )
         await self.process.start()
