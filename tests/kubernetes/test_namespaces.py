@@ -10,6 +10,9 @@ from tools.federation import stopped
 
 pytestmark = pytest.mark.kubernetes
 
+# Deleting a namespace, Kubernetes looks again after half of the longest grace of its pods.
+QUICK = {"terminationGracePeriodSeconds": 2}
+
 
 async def test_a_controller_replaces_a_proxy_whose_delegate_somebody_deleted(federation, namespace):
     source, target = federation.planes["c1"], federation.planes["c2"]
@@ -31,8 +34,8 @@ async def test_a_sources_namespace_goes_with_what_runs_for_it(federation, namesp
     source, target = federation.planes["c1"], federation.planes["c2"]
     await source.apply([replicas(namespace, 3)])
     ended, waiting = Pair(federation, namespace, "ended"), Pair(federation, namespace, "waiting")
-    await ended.start(phase="Succeeded", run_for="100ms")
-    await waiting.start(phase="Pending", cpu="100")
+    await ended.start(phase="Succeeded", run_for="100ms", **QUICK)
+    await waiting.start(phase="Pending", cpu="100", **QUICK)
     await running(federation, namespace, 3)
 
     await source.kubectl("delete", "namespace", namespace, "--wait=false")
@@ -48,7 +51,9 @@ async def test_a_targets_namespace_goes_and_its_proxies_are_replaced_and_wait(
 ):
     source, target = federation.planes["c1"], federation.planes["c2"]
     await source.apply([replicas(namespace, 2)])
-    ended = await Pair(federation, namespace, "ended").start(phase="Succeeded", run_for="100ms")
+    ended = await Pair(federation, namespace, "ended").start(
+        phase="Succeeded", run_for="100ms", **QUICK
+    )
     before = await running(federation, namespace, 2)
 
     await target.kubectl("delete", "namespace", namespace, "--wait=false")
@@ -72,8 +77,10 @@ async def test_a_namespace_that_waits_for_an_absent_agent_says_so_and_can_be_let
     federation, namespace
 ):
     source, target = federation.planes["c1"], federation.planes["c2"]
-    running = await Pair(federation, namespace, "running").start()
-    ended = await Pair(federation, namespace, "ended").start(phase="Succeeded", run_for="100ms")
+    running = await Pair(federation, namespace, "running").start(**QUICK)
+    ended = await Pair(federation, namespace, "ended").start(
+        phase="Succeeded", run_for="100ms", **QUICK
+    )
     federation.agents["c2"].stop()
     async with stopped(federation.agents["c2"]):
         await source.kubectl("delete", "namespace", namespace, "--wait=false")
@@ -109,7 +116,7 @@ def replicas(namespace, count):
         "spec": {
             "replicas": count,
             "selector": {"matchLabels": {"app": "test"}},
-            "template": template(cluster="c2"),
+            "template": template(cluster="c2", **QUICK),
         },
     }
 
