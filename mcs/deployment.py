@@ -3,7 +3,8 @@
 The rights are the least that work: what the services call, and nothing else. Where Kubernetes lets
 a right be limited to names, it is; what cannot be (create) is only given where something is made
 during normal work. The webhook's registration and the admission policies are therefore part of the
-YAML, and the agent may only bring them up to date.
+YAML, and the agent may only bring them up to date. A cluster with one role gets what that one
+needs: a mere target has no webhook, which nobody would answer there.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from mcs.objects.registration import (
     policy_binding,
     webhook_configuration,
 )
+from mcs.settings import SOURCE, TARGET
 
 AGENT: Final = "mcs-agent"
 SCHEDULER: Final = "mcs-scheduler"
@@ -33,7 +35,9 @@ SECRET: Final = "mcs-webhook"  # noqa: S105 (a Secret's name)
 WEBHOOK_PORT: Final = 9443
 METRICS_PORT: Final = 9090
 NODE_LEASES: Final = "kube-node-lease"
+ROLES: Final = (SOURCE, TARGET)
 _RBAC: Final = "rbac.authorization.k8s.io"
+_LEASES: Final = "coordination.k8s.io"
 
 
 class Deployed(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,19 +51,31 @@ class Deployed(msgspec.Struct, frozen=True, kw_only=True):
     service_monitor: bool = False
 
 
-def agent(settings: Deployed, *, cluster: str, own_certificate: bool = True) -> str:
-    """Everything one cluster needs to be a member, as YAML."""
-    namespace = settings.namespace
+def agent(
+    settings: Deployed,
+    *,
+    cluster: str,
+    own_certificate: bool = True,
+    roles: Sequence[str] = ROLES,
+) -> str:
+    """Everything one cluster needs to be a member with these roles, as YAML."""
+    namespace, source = settings.namespace, SOURCE in roles
     environment = {"MCS_CLUSTER": cluster, "MCS_NAMESPACE": namespace}
-    if not own_certificate:
+    if len(roles) == 1:
+        environment[f"MCS_{roles[0].upper()}"] = "true"
+    if source and not own_certificate:
         environment["MCS_FOREIGN_CERTIFICATE"] = "true"
+    admission = [
+        _service(AGENT, namespace, {"webhook": (443, WEBHOOK_PORT)}),
+        *_admission(namespace, Keys(settings.domain)),
+    ]
+    port = WEBHOOK_PORT if source else None
     return _yaml(
         [
             *_home(namespace, AGENT),
-            *agent_rights(namespace, own_certificate=own_certificate),
-            _service(AGENT, namespace, {"webhook": (443, WEBHOOK_PORT)}),
-            *_admission(namespace, Keys(settings.domain)),
-            _deployment(AGENT, settings, "agent", environment, WEBHOOK_PORT),
+            *agent_rights(namespace, own_certificate=own_certificate, roles=roles),
+            *(admission if source else []),
+            _deployment(AGENT, settings, "agent", environment, port),
             *_monitoring(AGENT, settings),
         ]
     )
@@ -76,35 +92,52 @@ def scheduler(settings: Deployed) -> str:
     )
 
 
-def agent_rights(namespace: str, *, own_certificate: bool = True) -> list[Json]:
+def agent_rights(
+    namespace: str, *, own_certificate: bool = True, roles: Sequence[str] = ROLES
+) -> list[Json]:
     """Roles and bindings of the agent's service account."""
+    looking = ["get", "list", "watch"]
+    source, target = SOURCE in roles, TARGET in roles
     everywhere = [
-        _rule("", ["pods"], ["get", "list", "watch", "create", "delete"]),
+        _rule("", ["pods"], [*looking, *(["create"] if target else []), "delete"]),
+        _rule("", ["nodes"], [*looking, *(["create", "patch", "delete"] if source else [])]),
+        _rule("", ["namespaces"], looking if target else ["get"]),
+    ]
+    home = [
+        _rule(_LEASES, ["leases"], ["get", "patch"], names=[AGENT]),
+        _rule(_LEASES, ["leases"], ["create"]),
+    ]
+    nodes = []
+    if source:
+        everywhere += _of_a_source()
+        home += _of_a_webhook(own_certificate=own_certificate)
+        lease = _rule(_LEASES, ["leases"], ["get", "create", "patch"])
+        nodes = _granted("Role", [lease], namespace, within=NODE_LEASES)
+    return [
+        *_granted("ClusterRole", everywhere, namespace),
+        *_granted("Role", home, namespace, within=namespace),
+        *nodes,
+    ]
+
+
+def _of_a_source() -> list[Json]:
+    """What binds proxies, shows their delegates, keeps virtual nodes and registrations."""
+    return [
         _rule("", ["pods/status"], ["patch"]),
         _rule("", ["pods/binding"], ["create"]),
-        _rule("", ["nodes"], ["get", "list", "watch", "create", "patch", "delete"]),
         _rule("", ["nodes/status"], ["patch"]),
-        _rule("", ["namespaces"], ["get", "list", "watch"]),
-        _rule("", ["events"], ["create", "patch"]),
+        _rule("", ["events"], ["create"]),
         _registered("mutatingwebhookconfigurations", [WEBHOOK]),
         _registered("validatingadmissionpolicies", [NODES_POLICY, MANIFEST_POLICY]),
         _registered("validatingadmissionpolicybindings", [NODES_POLICY, MANIFEST_POLICY]),
     ]
-    leases = "coordination.k8s.io"
+
+
+def _of_a_webhook(*, own_certificate: bool) -> list[Json]:
+    """What keeps the webhook's certificate."""
     reading = ["get", "patch"] if own_certificate else ["get"]
-    home = [
-        _rule(leases, ["leases"], ["get", "patch"], names=[AGENT]),
-        _rule(leases, ["leases"], ["create"]),
-        _rule("", ["secrets"], reading, names=[SECRET]),
-    ]
-    if own_certificate:
-        home.append(_rule("", ["secrets"], ["create"]))
-    nodes = [_rule(leases, ["leases"], ["get", "create", "patch"])]
-    return [
-        *_granted("ClusterRole", everywhere, namespace),
-        *_granted("Role", home, namespace, within=namespace),
-        *_granted("Role", nodes, namespace, within=NODE_LEASES),
-    ]
+    rules = [_rule("", ["secrets"], reading, names=[SECRET])]
+    return [*rules, _rule("", ["secrets"], ["create"])] if own_certificate else rules
 
 
 def _home(namespace: str, name: str) -> list[Json]:

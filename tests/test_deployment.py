@@ -46,6 +46,34 @@ def test_an_agent_needs_these():
     ]
 
 
+def test_a_mere_target_has_no_webhook_and_writes_nothing_but_delegates():
+    text = deployment.agent(SETTINGS, cluster="c1", roles=("target",))
+
+    admission = {"MutatingWebhookConfiguration", "ValidatingAdmissionPolicy", "Service"}
+    assert not admission & set(kinds(text))
+    (role,) = of_kind(text, "ClusterRole")
+    writing = {
+        (resource, verb)
+        for rule in role["rules"]
+        for resource in rule["resources"]
+        for verb in set(rule["verbs"]) - {"get", "list", "watch"}
+    }
+    assert writing == {("pods", "create"), ("pods", "delete")}
+    (found,) = of_kind(text, "Deployment")
+    (container,) = found["spec"]["template"]["spec"]["containers"]
+    assert {"name": "MCS_TARGET", "value": "true"} in container["env"]
+    assert [port["name"] for port in container["ports"]] == ["metrics"]
+
+
+def test_a_mere_source_creates_no_pods():
+    text = deployment.agent(SETTINGS, cluster="c1", roles=("source",))
+
+    (role,) = of_kind(text, "ClusterRole")
+    (rule,) = [rule for rule in role["rules"] if rule["resources"] == ["pods"]]
+    assert rule["verbs"] == ["get", "list", "watch", "delete"]
+    assert "MutatingWebhookConfiguration" in kinds(text)
+
+
 def test_a_scheduler_has_no_rights_and_no_token():
     text = deployment.scheduler(SETTINGS)
 
@@ -135,6 +163,8 @@ def test_every_environment_variable_is_an_option_of_the_command():
 
     for command, text in (
         (agent, deployment.agent(SETTINGS, cluster="c1", own_certificate=False)),
+        (agent, deployment.agent(SETTINGS, cluster="c1", roles=("target",))),
+        (agent, deployment.agent(SETTINGS, cluster="c1", roles=("source",))),
         (scheduler, deployment.scheduler(SETTINGS)),
     ):
         known = {option.envvar for option in command.params}

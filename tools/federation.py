@@ -164,7 +164,8 @@ class Federation:
 
     async def _add_agent(self, name: str) -> None:
         plane = self.planes[name]
-        manifests = await self.mcs("manifests", "agent", "--cluster", name)
+        role = [self._roles[name]] if name in self._roles else []
+        manifests = await self.mcs("manifests", "agent", "--cluster", name, *role)
         objects = [item for item in yaml.safe_load_all(manifests) if item]
         await plane.apply([item for item in objects if item["kind"] not in _NOT_APPLIED])
         await plane.apply([_NAMESPACE])
@@ -175,7 +176,7 @@ class Federation:
             *("--kubeconfig", str(await plane.kubeconfig_for(_SERVICE_ACCOUNT))),
             *("--webhook-url", f"https://127.0.0.1:{webhook}/"),
             *("--webhook-port", str(webhook)),
-            *([self._roles[name]] if name in self._roles else []),
+            *role,
         ]
         self._agent_flags[name] = flags
         self.agents[name] = self._process(f"agent-{name}", ["agent"], flags)

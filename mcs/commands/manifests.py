@@ -33,11 +33,14 @@ def manifests() -> None:
 @manifests.command(
     epilog=epilog(
         ("mcs manifests agent --cluster c1 --nats nats://nats:4222 | kubectl apply -f -", ""),
+        ("mcs manifests agent --cluster gpu --target", "without webhook, and with fewer rights"),
         notes="Other options of `mcs agent`, NATS credentials among them, are MCS_… variables of "
         "the Deployment; mount files from a Secret.",
     )
 )
 @option("--cluster", metavar="NAME", required=True, help="The cluster's name in the federation.")
+@option("--source", is_flag=True, help="A source only: pods are created here.")
+@option("--target", is_flag=True, help="A target only: pods run here. Default: both.")
 @option(
     "--foreign-certificate",
     is_flag=True,
@@ -50,11 +53,13 @@ def agent(**options: Any) -> None:
     from mcs.names import cluster_name
 
     cluster_name(options["cluster"])
+    chosen = tuple(role for role in deployment.ROLES if options[role])
     click.echo(
         deployment.agent(
             _settings(options),
             cluster=options["cluster"],
             own_certificate=not options["foreign_certificate"],
+            roles=chosen or deployment.ROLES,
         ),
         nl=False,
     )
