@@ -76,8 +76,8 @@ class World:
             )
         )
 
-    def join(self, cluster, *nodes, roles=("source", "target"), id="", uid=""):
-        """A cluster joins and gives a full account of these nodes."""
+    def join(self, cluster, *nodes, roles=("source", "target"), id="", uid="", proxies=()):
+        """A cluster joins and gives a full account of these nodes and proxies."""
         event = ClusterJoined(id=id or f"join-{cluster}", uid=uid or f"uid-{cluster}", roles=roles)
         data = codec.encode(
             ObservationFrame(source=cluster, channel=subjects.CLUSTER, events=(event,))
@@ -89,7 +89,7 @@ class World:
             del self.channels[key]
         self.channels[cluster, subjects.CLUSTER] = (0, digest(subject, data))
         self.resync(cluster, subjects.CAPACITY, *nodes)
-        self.resync(cluster, subjects.PROXY)
+        self.resync(cluster, subjects.PROXY, *proxies)
         return sequence
 
     def resync(self, cluster, channel, *events):

@@ -6,6 +6,7 @@ a person gives up waiting for the delegate   → ProxyReleased, while the proxy 
 delegate being deleted, and not by us        → ProxyEvicted
 delegate without a node for too long         → PlacementWithdrawn, only if still unbound
 target removed                               → ProxyReleased
+source removed, nothing left in any target   → ProxyReleased, should it return after all
 """
 
 from __future__ import annotations
@@ -52,6 +53,8 @@ def _leave(state: State, proxy: Proxy) -> Decision | None:
             PROXY_DELETED if proxy.deleting else PROXY_GONE,
             grace_s=proxy.grace_s if proxy.deleting else None,
         )
+    if proxy.stranded:
+        return _released(proxy, state.ledger.latest(proxy.uid), CLUSTER_REMOVED)
     if proxy.deleting and not proxy.gone:
         return _released(proxy, state.ledger.latest(proxy.uid), PROXY_DELETED)
     return None

@@ -45,6 +45,7 @@ class Proxy(msgspec.Struct):
     gone: bool = False
     released: bool = False
     releasing: bool = False  # a person commanded its release
+    stranded: bool = False  # its source was removed after it had been placed
     attempts: int = 0
     placed: bool = False  # it has a live placement
     backoff: dict[str, Backoff] = {}
@@ -53,8 +54,13 @@ class Proxy(msgspec.Struct):
     @property
     def waits(self) -> bool:
         """Whether it has arrived and needs a place."""
-        over = self.ended or self.deleting or self.gone or self.released
+        over = self.ended or self.deleting or self.gone or self.released or self.stranded
         return not over and not self.placed and not self.gates
+
+    @property
+    def leaving(self) -> bool:
+        """Whether somebody asked for its end, or it had one."""
+        return self.deleting or self.gone or self.releasing or self.stranded
 
     @property
     def order(self) -> tuple[int, str, str]:
@@ -93,6 +99,7 @@ class Backlog:
         if known is not None:
             proxy.deleting, proxy.grace_s = known.deleting, known.grace_s
             proxy.released, proxy.releasing = known.released, known.releasing
+            proxy.stranded = known.stranded
             proxy.attempts, proxy.placed = known.attempts, known.placed
             proxy.backoff, proxy.deferred = known.backoff, known.deferred
         self.proxies[event.uid] = proxy
@@ -103,7 +110,7 @@ class Backlog:
         self._digest.touch(uid)
         proxy = self.proxies.get(uid)
         self._requeue(uid, proxy)
-        if proxy is not None and (proxy.deleting or proxy.gone or proxy.releasing):
+        if proxy is not None and proxy.leaving:
             self.leaving[uid] = None
         else:
             self.leaving.pop(uid, None)

@@ -215,15 +215,25 @@ def _retry_or_end(state: State, placement: Placement, target: str) -> None:
 
 
 def _gone(state: State, proxy: Proxy) -> None:
-    proxy.gone = True
+    proxy.gone, proxy.stranded = True, False
     _settle(state, proxy.uid, "")
 
 
 def _remove(state: State, event: ClusterRemoved) -> None:
+    """Forget a cluster. Its proxies are as good as gone, but should it return, then so do they:
+    those that were placed once are remembered, or they would be placed again as if for the first
+    time.
+    """
     state.membership.decide(event)
     state.inventory.forget(event.cluster)
     for uid in state.backlog.unnamed(event.cluster, state.observed.sequence + 1):
-        _gone(state, state.backlog.proxies[uid])
+        proxy = state.backlog.proxies[uid]
+        if not state.ledger.of(uid):
+            _gone(state, proxy)
+            continue
+        proxy.gone = proxy.stranded = True
+        proxy.manifest = ""
+        state.backlog.refresh(uid)
 
 
 def _settle(state: State, uid: str, placement_id: str) -> None:
@@ -238,7 +248,7 @@ def _settle(state: State, uid: str, placement_id: str) -> None:
     proxy = state.backlog.proxies.get(uid)
     if proxy is not None:
         proxy.placed = live is not None
-        if not (proxy.gone and live is None):
+        if proxy.stranded or not proxy.gone or live is not None:
             state.backlog.refresh(uid)
             return
         state.backlog.drop(uid)

@@ -378,6 +378,46 @@ def test_a_removed_cluster_releases_what_was_placed_there_and_withdraws_what_it_
     assert world.cycle() == ()
 
 
+def test_what_a_removed_cluster_had_placed_is_not_placed_again_when_it_returns_i1():
+    world = two_clusters()
+    world.proxies("c2", proxy("placed", cluster="c1"), proxy("home", cluster="c2"))
+    world.cycle()
+    world.delegates("c1", "c2", delegate("placed.1", node="n1", phase=Phase.RUNNING))
+    world.command(id="1", verb=Verb.REMOVE, cluster="c2")
+    world.cycle()
+    world.cycle()
+    world.delegates("c1", "c2", gone("placed.1"))
+    (released,) = world.cycle()
+    assert (released.uid, released.reason) == ("placed", "cluster removed")
+
+    named = proxy("placed", cluster="c1"), proxy("home", cluster="c2"), proxy("new")
+    world.join("c2", node(), id="again", proxies=named)
+
+    assert [each.uid for each in world.cycle()] == ["new"]
+    assert world.replay().digest() == world.state.digest()
+    world.proxies(
+        "c2", *(ProxyGone(uid=u, namespace="default", name=u) for u in ("placed", "home"))
+    )
+    assert world.state.ledger.of("placed") == world.state.ledger.of("home") == []
+    assert set(world.state.backlog.proxies) == {"new"}
+
+
+def test_a_proxy_that_a_removed_cluster_does_not_name_again_is_forgotten():
+    world = two_clusters()
+    world.proxies("c2", proxy("u2", cluster="c1"))
+    world.cycle()
+    world.command(id="1", verb=Verb.REMOVE, cluster="c2")
+    world.cycle()
+    world.cycle()
+    world.delegates("c1", "c2", gone("u2.1"))
+    world.cycle()
+
+    world.join("c2", node(), id="again")
+
+    assert "u2" not in world.state.backlog.proxies
+    assert world.state.ledger.of("u2") == []
+
+
 def test_a_release_by_a_person_needs_a_deletion_and_ends_the_wait():
     world = two_clusters()
     running(world)
