@@ -1,8 +1,8 @@
 """Where the scheduler sends pods, on real capacity: filters, scores, order, and why a pod waits."""
 
 import asyncio
+import itertools
 import json
-import time
 
 import pytest
 
@@ -16,6 +16,7 @@ from tools.federation import Federation
 
 pytestmark = pytest.mark.kubernetes
 
+_numbers = itertools.count(1)
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 
 
@@ -41,9 +42,9 @@ def _nodes(state):
 
 
 @pytest.fixture
-def namespace(federation, request):
+def namespace(federation):
     """A namespace of the test's own; after the test its pods are gone, so that all room is free."""
-    name = f"n-{abs(hash(request.node.name)) % 10**8}"
+    name = f"decided-{next(_numbers)}"
     asyncio.run(opt_in(federation, name))
     yield name
     asyncio.run(_emptied(federation, name))
@@ -171,6 +172,13 @@ def _not(terms):
     ]
 
 
+async def both_run(source, **fields):
+    """Two pods, before the next one comes: arrivals of one second are in no order that we know."""
+    await source.apply([pod(name, **fields) for name in ("p-0", "p-1")])
+    for name in ("p-0", "p-1"):
+        await source.api.wait_pod(name, "Running", namespace=fields["namespace"])
+
+
 async def test_a_taint_bars_a_node_unless_it_is_tolerated(federation, namespace):
     source, target = federation.planes["c1"], federation.planes["c2"]
     taints = [{"key": "only", "value": "gpu", "effect": "NoExecute"}]
@@ -189,12 +197,9 @@ async def test_a_taint_bars_a_node_unless_it_is_tolerated(federation, namespace)
         await source.apply(pod("intolerant", namespace=namespace, **gpu))
         lacks = Lacks(resource="x.io/gpu")
         await reasons(log, namespace, "intolerant", {"c1": lacks, "c2": lacks})
-        await source.apply(
-            [pod(f"p-{n}", namespace=namespace, tolerations=tolerations, **gpu) for n in range(3)]
-        )
-
-        for name in ("p-0", "p-1"):
-            await source.api.wait_pod(name, "Running", namespace=namespace)
+        tolerant = {"namespace": namespace, "tolerations": tolerations, **gpu}
+        await both_run(source, **tolerant)
+        await source.apply(pod("p-2", **tolerant))
         await reasons(log, namespace, "p-2", {"c1": lacks, "c2": lacks})
 
 
@@ -203,12 +208,9 @@ async def test_the_number_of_pods_on_a_node_is_a_limit(federation, namespace):
     async with added(target, "few", pods=3, labels={"few": ""}), picture(federation) as log:
         await log.until("the node", lambda state: _nodes(state)["c2"] == 4)
         await target.apply(plain("other", namespace, nodeName="few-0"))
-        await source.apply(
-            [pod(f"p-{n}", namespace=namespace, nodeSelector={"few": ""}) for n in range(3)]
-        )
-
-        for name in ("p-0", "p-1"):
-            await source.api.wait_pod(name, "Running", namespace=namespace)
+        few = {"namespace": namespace, "nodeSelector": {"few": ""}}
+        await both_run(source, **few)
+        await source.apply(pod("p-2", **few))
         none = {"c1": Never(constraint="node selector few"), "c2": Lacks(resource="pods")}
         await reasons(log, namespace, "p-2", none)
         await target.api.delete(path(namespace, "other"), {"gracePeriodSeconds": 0})
@@ -217,11 +219,9 @@ async def test_the_number_of_pods_on_a_node_is_a_limit(federation, namespace):
 
 async def test_a_pin_holds_whatever_is_free_elsewhere(federation, namespace):
     source = federation.planes["c1"]
-    pinned = [pod(f"p-{n}", namespace=namespace, cluster="c1", cpu="3900m") for n in range(3)]
-    await source.apply([*pinned, pod("lost", namespace=namespace, cluster="c9")])
-
-    for name in ("p-0", "p-1"):
-        await source.api.wait_pod(name, "Running", namespace=namespace)
+    pinned = {"namespace": namespace, "cluster": "c1", "cpu": "3900m"}
+    await both_run(source, **pinned)
+    await source.apply([pod("p-2", **pinned), pod("lost", namespace=namespace, cluster="c9")])
     async with picture(federation) as log:
         full = {"c1": Lacks(resource="cpu"), "c2": Never(constraint="pinned to c1")}
         await reasons(log, namespace, "p-2", full)
@@ -282,7 +282,7 @@ async def test_who_is_more_important_is_first_then_who_came_first(federation, na
             )
             await reasons(log, namespace, name, full)
             if name == "third":
-                await asyncio.to_thread(_next_second)
+                await federation.wait("a later second", lambda: _later(source, namespace))
 
         order = ["first", "second", "third", "fourth", "last"]
         for name in order:
@@ -291,9 +291,11 @@ async def test_who_is_more_important_is_first_then_who_came_first(federation, na
     assert list(await placed(federation, namespace)) == order
 
 
-def _next_second():
-    """Arrival is told by creationTimestamp, which has whole seconds."""
-    time.sleep(1 - time.time() % 1)
+async def _later(plane, namespace):
+    """Whether a pod made now would be younger than the third: arrival is told in whole seconds."""
+    third = await plane.api.get(path(namespace, "third"))
+    dry = await plane.api.create(f"{path(namespace)}?dryRun=All", plain("dry", namespace))
+    return dry["metadata"]["creationTimestamp"] > third["metadata"]["creationTimestamp"]
 
 
 def _priority(name, value):
@@ -304,3 +306,12 @@ def _priority(name, value):
         "value": value,
         "preemptionPolicy": "Never",
     }
+
+
+async def test_the_whole_log_gives_every_state_and_every_decision_again(federation):
+    """After all the tests above; ``Picture`` compares, cycle by cycle."""
+    async with picture(federation) as log:
+        again = log.state
+        assert again.cycles == again.cycle - 1, "all but the scheduler's claim"
+        assert again.parked == {}
+        assert not again.membership.broken()
