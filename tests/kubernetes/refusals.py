@@ -39,8 +39,9 @@ async def against_a_policy(target, namespace):
             return "no pods here" in str(error)
         return False
 
-    while not await refused():
-        await asyncio.sleep(0.05)
+    async with asyncio.timeout(30):
+        while not await refused():
+            await asyncio.sleep(0.05)
 
 
 async def without_its_priority_class(target, namespace):
