@@ -41,7 +41,7 @@ parts: $(VENV)/ready
 	$(BIN)/python -m tools.parts
 
 bench: $(VENV)/ready
-	$(BIN)/python -m bench
+	$(BIN)/python -m bench $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

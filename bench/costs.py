@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
@@ -69,21 +68,19 @@ def use(parts: Mapping[str, Process]) -> dict[str, Use]:
 
 
 class Meter:
-    """CPU seconds of each process since it was made, and of the time that passed."""
+    """What each process uses from here on."""
 
     def __init__(self, federation: Federation) -> None:
         self._parts = processes(federation)
         self._before = use(self._parts)
-        self._began = time.monotonic()
 
-    def read(self) -> tuple[dict[str, Use], float]:
-        """Use of each process since then (memory: as it is now), and seconds passed."""
+    def read(self) -> dict[str, Use]:
+        """CPU seconds since then, and memory as it is now."""
         now = use(self._parts)
-        spent = {
+        return {
             name: Use(now[name].cpu_s - self._before[name].cpu_s, now[name].rss_mib)
             for name in self._parts
         }
-        return spent, time.monotonic() - self._began
 
 
 def total(counters: Iterable[Requests]) -> Requests:

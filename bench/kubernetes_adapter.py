@@ -1,7 +1,9 @@
 """What a request through the Kubernetes adapter costs this process, beside bare aiohttp.
 
 A server in a process of its own answers over TLS with a pod of the usual size, so that only the
-client's CPU is measured. `python -m bench.kubernetes_adapter` prints one JSON line per figure.
+client's CPU is measured.
+
+    python -m bench.kubernetes_adapter [--short]
 """
 
 import asyncio
@@ -19,6 +21,7 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
+from bench.reporting import Report, arguments
 from mcs.adapters.kubernetes import KubernetesCluster, connect
 from mcs.objects.kinds import PODS
 from mcs.ports import Patch
@@ -104,14 +107,12 @@ async def cpu_ms(action: Callable[[], Awaitable[None]], count: int) -> float:
     return 1000 * (time.process_time() - begun) / count
 
 
-def report(case: str, value: float, unit: str, floor: float | None) -> None:
-    ratio = round(value / floor, 2) if floor else None
-    line = {"bench": "kubernetes_adapter", "case": case, "value": round(value, 4), "unit": unit}
-    print(json.dumps({**line, "floor": round(floor, 4) if floor else None, "ratio": ratio}))
-
-
 async def small_requests(
-    cluster: KubernetesCluster, session: aiohttp.ClientSession, url: str
+    report: Report,
+    cluster: KubernetesCluster,
+    session: aiohttp.ClientSession,
+    url: str,
+    requests: int,
 ) -> None:
     patch = {
         "metadata": {"uid": "uid-1", "annotations": {"a": "b"}},
@@ -137,12 +138,14 @@ async def small_requests(
         )
 
     for case, ours, bare in (("get", get, bare_get), ("patch status", write, bare_patch)):
-        floor = min([await cpu_ms(bare, REQUESTS) for _ in range(2)])
-        value = min([await cpu_ms(ours, REQUESTS) for _ in range(2)])
-        report(case, value, "CPU ms per request", floor)
+        floor = min([await cpu_ms(bare, requests) for _ in range(2)])
+        value = min([await cpu_ms(ours, requests) for _ in range(2)])
+        report.add(case, value, "CPU ms per request", floor)
 
 
-async def collections(cluster: KubernetesCluster, session: aiohttp.ClientSession, url: str) -> None:
+async def collections(
+    report: Report, cluster: KubernetesCluster, session: aiohttp.ClientSession, url: str
+) -> None:
     begun = time.process_time()
     for start in range(0, LISTED, 500):
         async with session.get(f"{url}/api/v1/pods?limit=500&continue={start}") as response:
@@ -150,7 +153,7 @@ async def collections(cluster: KubernetesCluster, session: aiohttp.ClientSession
     floor = time.process_time() - begun
     begun = time.process_time()
     listed = await cluster.list(PODS)
-    report(f"list of {LISTED} pods", time.process_time() - begun, "CPU s", floor)
+    report.add(f"list of {LISTED} pods", time.process_time() - begun, "CPU s", floor)
     assert len(listed.items) == LISTED
     del listed
 
@@ -162,19 +165,21 @@ async def collections(cluster: KubernetesCluster, session: aiohttp.ClientSession
     begun = time.process_time()
     async with cluster.watch(PODS, since="1") as events:
         seen = [event.change async for event in events]
-    report(f"watch of {EVENTS} events", time.process_time() - begun, "CPU s", floor)
+    report.add(f"watch of {EVENTS} events", time.process_time() - begun, "CPU s", floor)
     assert len(seen) == EVENTS
 
     tracemalloc.start()
     listed = await cluster.list(PODS)
     kept, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    report(f"memory of {LISTED} pods", kept / 2**20, "MiB kept", None)
-    report(f"memory while listing {LISTED} pods", peak / 2**20, "MiB at most", None)
+    report.add(f"memory of {LISTED} pods", kept / 2**20, "MiB kept")
+    report.add(f"memory while listing {LISTED} pods", peak / 2**20, "MiB at most")
     del listed
 
 
 async def main() -> None:
+    requests = REQUESTS // 5 if arguments(__doc__).short else REQUESTS
+    report = Report("kubernetes_adapter")
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         authority = Authority(folder)
@@ -200,13 +205,14 @@ async def main() -> None:
         headers = {"Authorization": "Bearer " + "t" * 900}
         async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
             await answering(session, url)
-            await small_requests(cluster, session, url)
-            await collections(cluster, session, url)
+            await small_requests(report, cluster, session, url, requests)
+            await collections(report, cluster, session, url)
         await cluster.close()
         server.terminate()
         lease.release()
         rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        report("resident memory of this process", rss, "MiB at most", None)
+        report.add("resident memory of this process", rss, "MiB at most")
+    report.show()
 
 
 async def answering(session: aiohttp.ClientSession, url: str) -> None:

@@ -1,6 +1,6 @@
 """The event log beside bare NATS: one JSON line per figure.
 
-    python bench/log.py [--rounds 2000] [--messages 50000]
+    python -m bench.log [--short]
 
 Every floor is the same bytes sent by nats-py without mcs, on the same server in the same run; the
 runs alternate in small blocks, so that a busy machine slows both alike. Latencies in microseconds.
@@ -8,7 +8,6 @@ runs alternate in small blocks, so that a busy machine slows both alike. Latenci
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import time
@@ -17,6 +16,7 @@ from collections.abc import Awaitable, Callable
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from bench.reporting import Report, arguments, percentile
 from mcs.adapters.jetstream import JetStream, connect
 from mcs.adapters.nats_server import embedded_server
 from mcs.adapters.streams import apply_streams
@@ -31,17 +31,9 @@ _PULL = 1000
 _REPEATS = 3
 
 
-def report(case: str, value: float, unit: str, floor: float) -> None:
-    """Print one figure; the ratio is value to floor."""
-    figures = {"value": round(value, 1), "unit": unit, "floor": round(floor, 1)}
-    line = {"bench": "log", "case": case, **figures, "ratio": round(value / floor, 2)}
-    print(json.dumps(line), flush=True)
-
-
-def percentile(values: list[float], percent: float) -> float:
-    """In microseconds."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))] * 1e6
+def microseconds(values: list[float], percent: float) -> float:
+    """A percentile of seconds."""
+    return percentile(values, percent) * 1e6
 
 
 async def alternate(
@@ -59,13 +51,13 @@ async def alternate(
     return mine, theirs
 
 
-def report_latencies(case: str, mine: list[float], theirs: list[float]) -> None:
+def report_latencies(report: Report, case: str, mine: list[float], theirs: list[float]) -> None:
     for percent in (50, 99):
-        value, floor = percentile(mine, percent), percentile(theirs, percent)
-        report(f"{case} p{percent}", value, "us", floor)
+        value, floor = microseconds(mine, percent), microseconds(theirs, percent)
+        report.add(f"{case} p{percent}", value, "us", floor)
 
 
-async def appends(log: JetStream, client: Client, rounds: int) -> None:
+async def appends(report: Report, log: JetStream, client: Client, rounds: int) -> None:
     """One append, with and without the fence, against a bare awaited publish."""
     bare_log = client.jetstream()
     for name, payload in (("300 B", PAYLOAD), ("64 events", FRAME)):
@@ -80,7 +72,7 @@ async def appends(log: JetStream, client: Client, rounds: int) -> None:
             await log.append([(SUBJECT, payload)])
             return time.perf_counter() - start
 
-        report_latencies(f"append {name}", *await alternate(rounds, plain, bare))
+        report_latencies(report, f"append {name}", *await alternate(rounds, plain, bare))
         last = (await log.info(Stream.DECISIONS)).last
 
         async def fenced(payload: bytes = payload) -> float:
@@ -89,10 +81,12 @@ async def appends(log: JetStream, client: Client, rounds: int) -> None:
             last = await log.append([(SUBJECT, payload)], expected_last=last)
             return time.perf_counter() - start
 
-        report_latencies(f"append {name} fenced", *await alternate(rounds, fenced, bare))
+        report_latencies(report, f"append {name} fenced", *await alternate(rounds, fenced, bare))
 
 
-async def deliveries(log: JetStream, other: JetStream, client: Client, rounds: int) -> None:
+async def deliveries(
+    report: Report, log: JetStream, other: JetStream, client: Client, rounds: int
+) -> None:
     """From the append to ``next()`` of another connection, against a bare publish and pull."""
     reader = await other.read(Stream.DECISIONS, after=(await log.info(Stream.DECISIONS)).last)
     arrived: asyncio.Queue[Msg] = asyncio.Queue()
@@ -113,7 +107,7 @@ async def deliveries(log: JetStream, other: JetStream, client: Client, rounds: i
         await arrived.get()
         return time.perf_counter() - start
 
-    report_latencies("publish to next", *await alternate(rounds, ours, bare))
+    report_latencies(report, "publish to next", *await alternate(rounds, ours, bare))
     await reader.close()
 
 
@@ -135,7 +129,7 @@ async def bare_consumer(
     return pull
 
 
-async def throughput(log: JetStream, client: Client, messages: int) -> None:
+async def throughput(report: Report, log: JetStream, client: Client, messages: int) -> None:
     """Stored messages read from the beginning, against the bare subscription with three pulls.
 
     Decisions carry the headers of their batches, which nats-py parses slowly; observations none.
@@ -150,8 +144,8 @@ async def throughput(log: JetStream, client: Client, messages: int) -> None:
             bare.append(await read_bare(client, stream, messages))
             whole.append(await read(log, stream, "", messages))
             filtered.append(await read(log, stream, subject, messages))
-        report(f"read {stream}", max(whole), "messages/s", max(bare))
-        report(f"read {stream} filtered", max(filtered), "messages/s", max(bare))
+        report.add(f"read {stream}", max(whole), "messages/s", max(bare))
+        report.add(f"read {stream} filtered", max(filtered), "messages/s", max(bare))
 
 
 async def fill(log: JetStream, messages: int) -> None:
@@ -199,22 +193,23 @@ async def read_bare(client: Client, stream: str, messages: int) -> float:
 
 async def main() -> None:
     """All figures, on a server of their own."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=2000)
-    parser.add_argument("--messages", type=int, default=50_000)
-    arguments = parser.parse_args()
+    short = arguments(__doc__).short
+    report, rounds = Report("log"), 500 if short else 2000
     async with embedded_server() as server:
         log, other = await connect(server.url), await connect(server.url)
         client = Client()
         await client.connect(server.url)
         await apply_streams(log)
         await client.jetstream().add_stream(name="BENCH", subjects=["bench.>"])
-        await throughput(log, client, arguments.messages)  # first: of small messages only
-        await appends(log, client, arguments.rounds)
-        await deliveries(log, other, client, arguments.rounds)
+        await throughput(
+            report, log, client, 10_000 if short else 50_000
+        )  # first: of small messages only
+        await appends(report, log, client, rounds)
+        await deliveries(report, log, other, client, rounds)
         await client.close()
         await other.close()
         await log.close()
+    report.show()
 
 
 if __name__ == "__main__":
