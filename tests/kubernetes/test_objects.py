@@ -217,7 +217,8 @@ async def test_a_virtual_node_and_its_lease_settle(plane):
         node = await look()
         assert status_patch(node, less, lost=True, at="later") is None
         assert node_patch(node, "c2", less, KEYS) is None
-        assert node.status.allocatable == {"cpu": "1"}
+        assert node.status.capacity == {"cpu": "1"}
+        assert node.status.allocatable == {"cpu": "1", "pods": "0"}
         assert "topology.kubernetes.io/region" not in node.metadata.labels
 
         lease = lease_manifest(node, holder="agent-1", at="2026-01-01T00:00:00.000000Z")
