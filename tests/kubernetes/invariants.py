@@ -41,16 +41,15 @@ class Audited(Replayed):
             if self.rules == RULES:
                 assert frame.state == self.digest(), f"I3: cycle {frame.cycle} in another state"
             assert frame.observed == self.observed.digest, f"I6: cycle {frame.cycle} saw another"
-        placed = [event for event in frame.events if isinstance(event, PodPlaced)]
-        booked = {}
-        for event in placed:
-            self._check_placed(event, booked)
+        booked, uids = {}, set()
+        for event in frame.events:
+            if isinstance(event, PodPlaced):
+                assert event.uid not in uids, f"I1: {event.placement} in the frame of another"
+                uids.add(event.uid)
+                self._check_placed(event, booked)
         super().decide(sequence, subject, data, frame)
         for event in frame.events:
             self._note(event)
-        for event in placed:
-            live = [each.id for each in self.ledger.of(event.uid) if each.live]
-            assert len(live) <= 1, f"I1: live placements {live} in cycle {frame.cycle}"
 
     def _check_placed(self, event, frame):
         """``frame``: what earlier events of this frame booked, by node; earlier frames are folded,

@@ -15,7 +15,11 @@ from tools.commands import Options
 from tools.federation import Federation
 from tools.free_ports import reserve_port
 
-pytestmark = pytest.mark.kubernetes
+pytestmark = [
+    pytest.mark.kubernetes,
+    # When a server dies between a connection and its handshake, Python's ssl drops the socket.
+    pytest.mark.filterwarnings("ignore:.*SSLSocket:pytest.PytestUnraisableExceptionWarning"),
+]
 
 REPLICAS = 3
 PATIENT = {"key": "node.kubernetes.io/not-ready", "operator": "Exists", "effect": "NoExecute"}
