@@ -116,9 +116,15 @@ class Stream:
 
     async def settle(self):
         """Wait until I2 is true of every pod; then check the other invariants."""
-        await self._federation.wait(
-            "all pods settled", lambda: not self.problems() or None, SETTLED_S
-        )
+        try:
+            await self._federation.wait("settled", lambda: not self.problems(), SETTLED_S)
+        except TimeoutError as error:
+            error.add_note("\n".join(self.problems()))
+            error.add_note(await self._federation.mcs("log", "--since", "10m"))
+            error.add_note(await self._federation.mcs("status", "--json"))
+            for plane in self._federation.planes.values():
+                error.add_note(await plane.kubectl("get", "pods", "-n", self._namespace, "-o=yaml"))
+            raise
         state = await check_log(self._federation)
         check_lives(self._sightings, state, namespace=self._namespace, deleted=self.deleted)
         return state
@@ -163,7 +169,9 @@ async def reach(moment, federation, sightings, stream):
         case "bound":
             await stream.until("a bound delegate", lambda: any(each.node for each in delegates()))
         case "running":
-            await stream.until("a running proxy", lambda: sightings.lives[uid].phase == "Running")
+            # On a busy machine it may have run and ended between two looks.
+            started = ("Running", "Succeeded")
+            await stream.until("a running proxy", lambda: sightings.lives[uid].phase in started)
         case "ending":
             await stream.until("an ended delegate", lambda: any(each.ended for each in delegates()))
         case "deleting":

@@ -18,7 +18,8 @@ pytestmark = pytest.mark.docker
 def image(monkeypatch):
     host = os.environ.get("DOCKER_HOST", docker_engine.DEFAULT_HOST)
     if not docker_engine.answers(host):
-        pytest.skip("no Docker engine: python -m tools.docker_engine up")
+        refuse = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+        refuse("no Docker engine: python -m tools.docker_engine up")
     monkeypatch.setattr(testcontainers_config, "ryuk_disabled", True)
     assert docker_engine.up() == host
     return docker_engine.image_name()
