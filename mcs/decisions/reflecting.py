@@ -131,12 +131,14 @@ def _release(
     proxy: Pod, latest: Placement | None, released: ProxyReleased, keys: Keys
 ) -> tuple[Step, ...]:
     meta = proxy.metadata
-    held = keys.finalizer in (meta.finalizers or ())
+    finalizers = meta.finalizers or ()
+    held = keys.finalizer in finalizers
     deleting = meta.deletion_timestamp is not None
     # An ended proxy that nobody deletes stays, as ended pods do: only its finalizer goes. One
-    # whose grace is over goes with its last finalizer, without being asked again.
+    # whose grace is over goes with its last finalizer, without being asked again; if it has none
+    # and is still there, then an API server was stopped between ending its grace and removing it.
     delete = not _ended(proxy) or deleting
-    if deleting and not meta.deletion_grace_period_seconds:
+    if deleting and not meta.deletion_grace_period_seconds and finalizers:
         delete = False
     if not held and not delete:
         return ()

@@ -202,8 +202,9 @@ class VirtualNodes:
         if pod is None or pod.spec.node_name not in self._nodes.virtual:
             return None
         meta = pod.metadata
-        if meta.deletion_timestamp and not meta.deletion_grace_period_seconds:
-            return None  # it waits for others' finalizers
+        over = meta.deletion_timestamp and not meta.deletion_grace_period_seconds
+        if over and meta.finalizers:
+            return None  # it waits for others
         if not self._held():
             return self._settings.lease_s
         _logger.warning("pod %s/%s is let go: it is on a virtual node", meta.namespace, meta.name)

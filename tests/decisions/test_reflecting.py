@@ -36,13 +36,13 @@ RUNNING = observed(phase=Phase.RUNNING, node="n1")
 SUCCEEDED = observed(phase=Phase.SUCCEEDED, node="n1")
 
 
-def proxy(node=None, phase="Pending", deleting=None, gates=(), held=True):
+def proxy(node=None, phase="Pending", deleting=None, gates=(), held=True, others=()):
     return Pod(
         metadata=Metadata(
             name="a",
             namespace="default",
             uid=UID,
-            finalizers=(KEYS.finalizer,) if held else None,
+            finalizers=(*((KEYS.finalizer,) if held else ()), *others) or None,
             deletion_timestamp=None if deleting is None else "2026-01-01T00:00:00Z",
             deletion_grace_period_seconds=deleting,
         ),
@@ -205,6 +205,7 @@ def test_a_lost_clusters_proxies_stay_unready():
         (proxy(NODE, "Running", deleting=30), (SUCCEEDED,), End.UNKNOWN, True),
         (proxy(NODE, "Running", deleting=30), (gone(End.SUCCEEDED),), End.SUCCEEDED, True),
         (proxy(deleting=0), (), End.UNKNOWN, False),
+        (proxy(deleting=0, held=False), (), End.UNKNOWN, True),  # its deletion was cut off
         (proxy(NODE, "Running"), (RUNNING,), End.UNKNOWN, True),
         (proxy(NODE, "Succeeded"), (SUCCEEDED,), End.UNKNOWN, False),
     ],
@@ -217,7 +218,8 @@ def test_a_release_gives_the_delegates_end_and_deletes_what_was_to_go(pod, event
 
 
 def test_a_released_proxy_that_others_still_hold_is_left_to_them():
-    assert steps(proxy(NODE, "Failed", deleting=0, held=False), released=released()) == ()
+    pod = proxy(NODE, "Failed", deleting=0, held=False, others=("example.com/keep",))
+    assert steps(pod, released=released()) == ()
     assert steps(proxy(NODE, "Succeeded", held=False), released=released()) == ()
 
 
