@@ -24,6 +24,7 @@ PATH = f"/api/v1/namespaces/{NAMESPACE}/pods"
 REST_S = 4.0
 SETTLE_S = 2.0  # Events and leases follow a little later
 ROUNDS = {100: 5, 300: 3, 1000: 1}
+WARM_UP = 50
 SHORT = {100: 1, 300: 1}
 
 
@@ -79,6 +80,8 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
 
 async def burst(bench: Bench) -> None:
     """All sizes, both kinds."""
+    for elected in (False, True):  # connections, caches, compiled policies
+        await _round(bench, WARM_UP, elected=elected, staged=False)
     sizes = SHORT if bench.short else ROUNDS
     for size, count in sizes.items():
         rounds: dict[bool, list[Round]] = {True: [], False: []}
