@@ -6,7 +6,7 @@ change of somebody else's is seen.
 
 from __future__ import annotations
 
-from typing import assert_never
+from typing import Final, assert_never
 
 import msgspec
 
@@ -18,6 +18,8 @@ from mcs.ports import Clock, Cluster, Manifest, Patch
 from mcs.services.pods import Pods
 from mcs.services.timestamps import timestamp
 
+LATE_S: Final = 10.0  # a deletion that was granted is in view by then, or was cut off half-way
+
 
 class ProxyWriter:
     """Takes feedback's steps in ``cluster``."""
@@ -25,11 +27,12 @@ class ProxyWriter:
     def __init__(self, cluster: Cluster, pods: Pods, keys: Keys, clock: Clock) -> None:
         self._cluster, self._pods, self._keys, self._clock = cluster, pods, keys, clock
         self._written: dict[str, Pod] = {}
-        self._ended: set[str] = set()  # let go and deleted, and still to be seen
+        self._ended: dict[str, float] = {}  # let go and deleted, when; still to be seen
 
     def current(self, uid: str) -> Pod | None:
         """The proxy as it is, as far as we know; None when it is gone."""
-        if uid in self._ended:
+        ended_s = self._ended.get(uid)
+        if ended_s is not None and self._clock.monotonic() - ended_s < LATE_S:
             return None
         return self._written.get(uid) or self._pods.proxies.get(uid)
 
@@ -39,7 +42,7 @@ class ProxyWriter:
         if after is None or (written is not None and _revision(after) >= _revision(written)):
             self._written.pop(uid, None)
         if after is None:
-            self._ended.discard(uid)
+            self._ended.pop(uid, None)
 
     def forget(self, uid: str) -> None:
         """Believe the watch again."""
@@ -133,7 +136,7 @@ class ProxyWriter:
         """Nothing is left to do, though the watch may show it a few times more."""
         uid = proxy.metadata.uid
         if uid in self._pods.proxies:
-            self._ended.add(uid)
+            self._ended[uid] = self._clock.monotonic()
 
     def _remember(self, before: Pod, after: Pod) -> Pod:
         """Keep what we wrote, unless the watch has shown it, or the pod's end, already."""
