@@ -202,6 +202,13 @@ async def expire(federation, cluster):
     await federation.planes[cluster].api.merge(LEASE, {"spec": {"leaseDurationSeconds": 1}})
 
 
+async def wake_kube_scheduler(federation, cluster):
+    """Kubernetes' own scheduler looks for a server that died often only every half minute."""
+    process = federation.planes[cluster].processes["scheduler"]
+    process.kill()
+    await process.start()
+
+
 @pytest.mark.parametrize("part", PARTS)
 async def test_a_part_killed_at_any_point_of_a_pods_life(federation, sightings, part):
     chance = Random(f"{SEED} {part}")
@@ -220,6 +227,8 @@ async def test_a_part_killed_at_any_point_of_a_pods_life(federation, sightings, 
         if part in {"source agent", "target agent"}:
             await expire(federation, "c1" if part == "source agent" else "c2")
         await process.start()
+        if part.endswith("API"):
+            await wake_kube_scheduler(federation, "c1" if part == "source API" else "c2")
         await created_meanwhile
         await stream.thin(leave=3)
 
