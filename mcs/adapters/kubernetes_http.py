@@ -91,7 +91,7 @@ class Http:
             async with asyncio.timeout(REQUEST_TIMEOUT_S):
                 response = await self._open(self._watches, "GET", path, None, _JSON)
                 if response.status == 401:
-                    response.close()
+                    _cut(response)
                     await self._access.renew()
                     response = await self._open(self._watches, "GET", path, None, _JSON)
                 failed = b"" if response.status == 200 else await response.read()
@@ -102,7 +102,7 @@ class Http:
                 raise translated(response.status, response.headers, failed, where)
             yield response.content
         finally:
-            response.close()
+            _cut(response)
 
     def _count(self, where: str) -> None:
         verb, word, _ = where.split(" ", 2)
@@ -131,6 +131,17 @@ class Http:
             proxy=self._access.proxy,
             server_hostname=self._access.server_name,
         )
+
+
+def _cut(response: aiohttp.ClientResponse) -> None:
+    """Close a stream at once, mid-sentence.
+
+    TLS would have both sides say goodbye, and nobody waits for that: aiohttp forgets a connection
+    that it hands back unread, so closing the session leaves such a socket open behind.
+    """
+    if response.connection is not None and response.connection.transport is not None:
+        response.connection.transport.abort()
+    response.close()
 
 
 def _session(access: Access, connections: int) -> aiohttp.ClientSession:

@@ -61,12 +61,14 @@ async def test_every_source_has_one_virtual_node_for_each_target(federation):
 
 async def test_a_virtual_node_shows_its_whole_target_and_is_no_machine(federation):
     source, target = federation.planes["c1"], federation.planes["c2"]
+    ours = {"key": "virtual-kubelet.io/provider", "value": "mcs", "effect": "NoSchedule"}
 
     def summed(cpu, memory, pods):
         capacity = {"cpu": cpu, "memory": memory, "pods": pods}
         left = capacity | {"pods": "0"}  # schedulers find no room there, see decision 0010
         return lambda node: (
             ready(node)
+            and node["spec"]["taints"] == [ours]  # Kubernetes taints a new node until it is ready
             and (node["status"].get("capacity"), node["status"].get("allocatable"))
             == (capacity, left)
         )
@@ -74,9 +76,6 @@ async def test_a_virtual_node_shows_its_whole_target_and_is_no_machine(federatio
     node = await source.api.wait(NODE, summed("12", "48Gi", "330"))
     assert node["status"]["nodeInfo"]["kubeletVersion"] == target.version
     assert "providerID" not in node["spec"]
-    assert node["spec"]["taints"] == [
-        {"key": "virtual-kubelet.io/provider", "value": "mcs", "effect": "NoSchedule"}
-    ]
     labels = node["metadata"]["labels"]
     assert labels["node.kubernetes.io/exclude-from-external-load-balancers"] == "true"
     assert (labels["kubernetes.io/os"], labels["kubernetes.io/hostname"]) == ("linux", "mcs-c2")
