@@ -26,7 +26,7 @@ from mcs.views.lines import Line, Teller, as_json, sentence
 from mcs.views.overview import overview
 from mcs.views.painting import paint
 from mcs.views.stories import story_view
-from mcs.views.tables import status_view
+from mcs.views.tables import status_view, token_line
 
 _SUGGESTED = 10
 _DAY_NS = 86_400_000_000_000
@@ -88,7 +88,9 @@ async def status(source: app.LogSource, *, as_json: bool) -> None:
     if as_json:
         click.echo(msgspec.json.encode(view))
     else:
-        _Console().print(status_view(view))
+        console = _Console()
+        console.print(status_view(view))
+        console.print(token_line(view), soft_wrap=True)
 
 
 async def log(source: app.LogSource, selection: Selection) -> None:

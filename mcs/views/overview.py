@@ -12,6 +12,7 @@ import msgspec
 
 from mcs.decisions.scoring import Scores
 from mcs.events.decisions import Policy, Verdict
+from mcs.events.seals import Seal
 from mcs.projections.backlog import Proxy
 from mcs.projections.membership import Member
 from mcs.projections.state import State
@@ -81,7 +82,10 @@ class SchedulerRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
-    """All of it, and the position and digest of the state that it was taken from."""
+    """All of it, and the position and digest of the state that it was taken from.
+
+    ``token`` pins both logs up to there (see ``mcs.events.seals``).
+    """
 
     clusters: tuple[ClusterRow, ...]
     waiting: tuple[WaitingRow, ...]
@@ -92,6 +96,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     observation: int
     decision: int
     digest: str
+    token: str
     behind_s: float
 
 
@@ -115,6 +120,7 @@ def overview(state: State, *, now_s: float, decided_ns: int = 0) -> Overview:
         observation=state.observed.sequence,
         decision=state.decided.sequence,
         digest=state.digest(),
+        token=str(Seal(decided=state.decided, observed=state.observed)),
         behind_s=behind_s,
     )
 

@@ -37,6 +37,11 @@ def status_view(view: Overview) -> RenderableType:
     return Group(*parts)
 
 
+def token_line(view: Overview) -> Text:
+    """What `mcs verify --expect` takes; print it with ``soft_wrap``, it is copied whole."""
+    return paint(say(quiet(f"Digest {view.token}")))
+
+
 def verdict_table(verdicts: Sequence[ClusterVerdict]) -> Table:
     """Each cluster's verdict on one pod."""
     table = table_of("cluster", "verdict", "")

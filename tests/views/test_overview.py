@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from mcs.events.observations import Phase, Verb
+from mcs.events.seals import Seal
 from mcs.views.overview import overview
 from tests.building import GIB, World, delegate, node, pod, proxy
 
@@ -119,3 +120,12 @@ def test_the_overview_is_data():
 
     assert found["digest"] == world.state.digest()
     assert found["observation"] == world.state.observed.sequence
+
+
+def test_its_token_pins_both_logs():
+    world = World()
+    world.join("c1", node("n1"))
+
+    seal = Seal.parse(seen(world).token)
+
+    assert (seal.decided, seal.observed) == (world.state.decided, world.state.observed)

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from mcs.events.observations import Phase, Verb
 from mcs.views.overview import overview
-from mcs.views.tables import status_view
+from mcs.views.tables import status_view, token_line
 from tests.building import World, delegate, deleted, node, proxy
 
 
@@ -80,3 +80,13 @@ def test_many_who_wait_are_not_all_shown():
 
     assert "Waiting (30)" in text
     assert "… and 10 more" in text
+
+
+def test_the_token_is_printed_whole_on_one_line():
+    world = lost()
+    console = Console(file=io.StringIO(), width=40, color_system=None)
+    view = overview(world.state, now_s=0)
+
+    console.print(token_line(view), soft_wrap=True)
+
+    assert console.file.getvalue() == f"Digest {view.token}\n"
