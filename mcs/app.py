@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from mcs.adapters.jetstream import JetStream
-    from mcs.ports import Cluster
+    from mcs.ports import Cluster, EventLog
     from mcs.services.policies import Policies
     from mcs.services.registration import Registration
     from mcs.services.webhook import Webhook
@@ -35,9 +35,12 @@ T = TypeVar("T")
 
 
 class LogSource(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the log is, and who we are there; ``demo_dir`` wins over ``url``."""
+    """Where the log is, and who we are there; ``folder`` (an exported log) wins over ``demo_dir``,
+    and that over ``url``.
+    """
 
     url: str
+    folder: str = ""
     demo_dir: str = ""
     creds: str = ""
     nkey: str = ""
@@ -81,8 +84,29 @@ class AgentRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @contextlib.asynccontextmanager
-async def open_log(source: LogSource, *, name: str) -> AsyncGenerator[JetStream, None]:
-    """A connection to the log; ``name`` is what NATS' monitoring shows.
+async def open_log(source: LogSource, *, name: str) -> AsyncGenerator[EventLog, None]:
+    """The log to be read: live, or an exported one; ``name`` is what NATS' monitoring shows.
+
+    Raises:
+        BadSettings, Unavailable: as ``open_nats``; or a folder that holds no exported log.
+        LogLost: the exported log is damaged.
+    """
+    if not source.folder:
+        async with open_nats(source, name=name) as live:
+            yield live
+        return
+    from mcs.adapters.files import open_folder
+
+    log = open_folder(Path(source.folder))
+    try:
+        yield log
+    finally:
+        await log.close()
+
+
+@contextlib.asynccontextmanager
+async def open_nats(source: LogSource, *, name: str) -> AsyncGenerator[JetStream, None]:
+    """A connection to the live log; ``name`` is what NATS' monitoring shows.
 
     Raises:
         BadSettings: a wrong URL, file or folder, or refused credentials.
@@ -143,7 +167,7 @@ async def _scheduler(
 
     registry, clock = CollectorRegistry(), SystemClock()
     async with contextlib.AsyncExitStack() as stack:
-        log = await stack.enter_async_context(open_log(source, name="mcs scheduler"))
+        log = await stack.enter_async_context(open_nats(source, name="mcs scheduler"))
         metered = MeteredLog(log, clock, registry)
         scheduler = Scheduler(metered, log, clock, settings, draw_id=_draw_id)
         meter_state(lambda: scheduler.state, clock, registry)
@@ -180,7 +204,7 @@ async def _agent(run: AgentRun, stop: asyncio.Event) -> None:
     registry, clock, settings = CollectorRegistry(), SystemClock(), run.settings
     async with contextlib.AsyncExitStack() as stack:
         name = f"mcs agent {settings.cluster}"
-        log = await stack.enter_async_context(open_log(run.source, name=name))
+        log = await stack.enter_async_context(open_nats(run.source, name=name))
         access = await stack.enter_async_context(_cluster(run.kubeconfig, run.context))
         cluster = MeteredCluster(access, registry)
         admission = None

@@ -61,6 +61,13 @@ reading_options: Callable[[F], F] = together(
         default="",
         help="Read the log that `mcs demo` left in DIR, instead of --nats.",
     ),
+    option(
+        "--log",
+        "folder",
+        metavar="FOLDER",
+        default="",
+        help="Read a log that `mcs export` wrote, instead of --nats.",
+    ),
 )
 
 process_options: Callable[[F], F] = together(
@@ -98,7 +105,12 @@ def log_source(options: dict[str, Any]) -> Any:
 
     names = ("creds", "nkey", "user", "password", "ca", "cert", "key")
     login = {name: options.pop(f"nats_{name}") for name in names}
-    return LogSource(url=options.pop("nats"), demo_dir=options.pop("demo_dir", ""), **login)
+    return LogSource(
+        url=options.pop("nats"),
+        folder=options.pop("folder", ""),
+        demo_dir=options.pop("demo_dir", ""),
+        **login,
+    )
 
 
 def epilog(*examples: tuple[str, str], notes: str = "") -> str:

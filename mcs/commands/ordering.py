@@ -48,7 +48,7 @@ async def give(source: app.LogSource, order: OperatorCommanded) -> str:
         Unknown: the log knows no such cluster or pod.
         Unavailable, Uncertain, LogLost: the log cannot be read or written.
     """
-    async with app.open_log(source, name=f"mcs {order.verb}") as log:
+    async with app.open_nats(source, name=f"mcs {order.verb}") as log:
         ends = await Ends.of(log)
         state = State()
         await fold(log, state, ends)

@@ -14,12 +14,12 @@ from rich.console import Console
 
 from mcs import app
 from mcs.commands.options import Unknown
-from mcs.errors import BadName
+from mcs.errors import BadName, BadSettings
 from mcs.events.frames import DecisionFrame
 from mcs.names import PodKey
 from mcs.ports import Stream
 from mcs.projections.state import State
-from mcs.services.reading import Ends, Witness, chronicle, fold, stored_at
+from mcs.services.reading import Ends, Witness, chronicle, fold, newest_ns, stored_at
 from mcs.views.amounts import since_ns
 from mcs.views.explaining import Story, story_of
 from mcs.views.lines import Line, Teller, as_json, sentence
@@ -84,7 +84,8 @@ async def status(source: app.LogSource, *, as_json: bool) -> None:
         state = Witness()
         await fold(log, state, ends)
         decided_ns = await stored_at(log, Stream.DECISIONS, state.decided.sequence)
-    view = overview(state, now_s=time.time(), decided_ns=decided_ns)
+        now_s = await newest_ns(log, ends) / 1e9 if source.folder else time.time()
+    view = overview(state, now_s=now_s, decided_ns=decided_ns)
     if as_json:
         click.echo(msgspec.json.encode(view))
     else:
@@ -95,6 +96,11 @@ async def status(source: app.LogSource, *, as_json: bool) -> None:
 
 async def log(source: app.LogSource, selection: Selection) -> None:
     """Tell the events."""
+    if source.folder and selection.follow:
+        raise BadSettings(
+            f"--follow goes on with a live log; {source.folder} is an exported one, to which "
+            "nothing comes: leave out one of --follow and --log"
+        )
     console = _Console(highlight=False, soft_wrap=not sys.stdout.isatty())
     teller, hidden = Teller(), 0
     async with app.open_log(source, name="mcs log") as connection:

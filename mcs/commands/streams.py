@@ -48,9 +48,9 @@ def apply(*, replicas: int, change: bool, **options: Any) -> None:
 
 async def _apply(source: Any, replicas: int, *, change: bool) -> AppliedStreams:
     from mcs.adapters.streams import apply_streams
-    from mcs.app import open_log
+    from mcs.app import open_nats
 
-    async with open_log(source, name="mcs streams") as log:
+    async with open_nats(source, name="mcs streams") as log:
         return await apply_streams(log, replicas=replicas, change=change)
 
 

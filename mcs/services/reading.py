@@ -103,6 +103,11 @@ async def stored_at(log: EventLog, stream: Stream, sequence: int) -> int:
     return stored.time_ns if stored is not None else 0
 
 
+async def newest_ns(log: EventLog, ends: Ends) -> int:
+    """Server time (Unix, nanoseconds) of the newest message: "now" of a log that has ended."""
+    return max([await stored_at(log, stream, ends.last(stream)) for stream in Stream])
+
+
 async def _start(log: EventLog, stream: Stream, ends: Ends, since_ns: int) -> int:
     """The sequence after which to read: found by halving, since times only grow."""
     first = (await log.info(stream)).first

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mcs.quantities import CPU, MEMORY
-from mcs.views.amounts import amount, amounts, lasting
+from mcs.views.amounts import amount, amounts, clock_time, lasting
 from mcs.views.overview import ClusterRow, Overview, WaitingRow
 from mcs.views.painting import paint
 from mcs.views.reasoning import ClusterVerdict
@@ -40,6 +40,13 @@ def status_view(view: Overview) -> RenderableType:
 def token_line(view: Overview) -> Text:
     """What `mcs verify --expect` takes; print it with ``soft_wrap``, it is copied whole."""
     return paint(say(quiet(f"Digest {view.token}")))
+
+
+def exported_view(folder: str, now_s: float) -> RenderableType:
+    """What stands above the status of an exported log: of when it is."""
+    moment = clock_time(int(now_s * 1e9), date=True) if now_s else "the beginning"
+    text = f": as of {moment} UTC, its newest message; ages are counted to then"
+    return paint(say("Exported log ", command(folder), text))
 
 
 def verdict_table(verdicts: Sequence[ClusterVerdict]) -> Table:
