@@ -28,8 +28,10 @@ from tools.api import Api
 from tools.controlplane import ControlPlane, Options
 from tools.free_ports import PortLease, reserve_port
 from tools.nats import NatsServer
+from tools.nats_cluster import NatsCluster
 from tools.processes import Process
 
+_ELECTION_S = 30.0  # until three fresh servers have agreed on who leads
 _SERVICE_ACCOUNT = "mcs-system/mcs-agent"
 _NOT_APPLIED = {"Deployment", "Service", "ServiceMonitor", "PodDisruptionBudget"}
 _NAMESPACE = {
@@ -50,14 +52,21 @@ class Federation:
         roles: Mapping[str, str] | None = None,
         environment: Mapping[str, str] | None = None,
         nats: Mapping[str, Any] | None = None,
+        servers: int = 1,
     ) -> None:
         """`policy`: options of the scheduler, such as `lost-after`; `roles`: `--source` or
         `--target` for a cluster that shall have only one of them; `environment`: for every process
-        of mcs.
+        of mcs; `nats`: configuration of the server, or of each of so many `servers`.
         """
         self.folder = Path(tempfile.mkdtemp(prefix="mcs-federation-"))
         self.planes = {name: ControlPlane(name, options) for name in clusters}
-        self.nats = NatsServer(self.folder / "nats", configuration=nats)
+        store = self.folder / "nats"
+        self.nats: NatsServer | NatsCluster = (
+            NatsServer(store, configuration=nats)
+            if servers == 1
+            else NatsCluster(store, size=servers, configuration=nats)
+        )
+        self._replicas = servers
         self.scheduler: Process
         self.agents: dict[str, Process] = {}
         self.webhooks: dict[str, int] = {}
@@ -86,10 +95,16 @@ class Federation:
     async def start(self) -> None:
         """Start everything; returns when the agents have joined and pods can be elected."""
         await asyncio.gather(self.nats.start(), *(p.start() for p in self.planes.values()))
-        await self.mcs("streams", "apply")
+        await self._apply_streams()
         self.scheduler = self._process("scheduler", ["scheduler"], self._policy_flags())
         await self.scheduler.start()
         await asyncio.gather(*(self._add_agent(name) for name in self.planes))
+
+    @property
+    def schedulers(self) -> list[Process]:
+        """The first scheduler, and those that were added."""
+        added = [each for name, each in self.extra.items() if name.startswith("scheduler")]
+        return [self.scheduler, *added]
 
     def close(self) -> None:
         """Kill every process and remove every file."""
@@ -158,9 +173,22 @@ class Federation:
 
     def tails(self, parts: Iterable[str] = ()) -> str:
         """The ends of the logs of mcs's own processes."""
-        processes = {"scheduler": self.scheduler, **self.agents, **self.extra}
+        processes = {**self.agents, **self.extra}
+        if hasattr(self, "scheduler"):
+            processes["scheduler"] = self.scheduler
         chosen = parts or processes
         return "\n".join(f"--- {name}\n{processes[name].tail()}" for name in chosen)
+
+    async def _apply_streams(self) -> None:
+        async def applied() -> str:
+            try:
+                return await self.mcs("streams", "apply", "--replicas", str(self._replicas))
+            except RuntimeError:
+                if self._replicas == 1:
+                    raise
+                return ""  # several servers have to elect a leader first
+
+        await self.wait("streams", applied, _ELECTION_S)
 
     async def _add_agent(self, name: str) -> None:
         plane = self.planes[name]
