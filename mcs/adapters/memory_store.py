@@ -130,6 +130,10 @@ class Store:
         keys = sorted(key for key in self._objects if key[0] == resource)
         return ((key, self._objects[key]) for key in keys)
 
+    def everything(self) -> list[bytes]:
+        """All objects as stored, in a fixed order."""
+        return [self._objects[key].data for key in sorted(self._objects)]
+
     def within(self, namespace: str) -> list[Key]:
         """Keys of all objects in a namespace, in order."""
         return sorted(key for key in self._objects if key[1] == namespace)

@@ -8,15 +8,13 @@ sum alone would promise four and five.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from mcs.adapters.memory_cluster import MemoryCluster
-from mcs.errors import Forbidden
 from mcs.names import NAMESPACE_ENABLED, NAMESPACE_LABEL, Keys
-from mcs.objects.admission import Refused, mutate
-from mcs.objects.kinds import NAMESPACES, PODS, Namespace
+from mcs.objects.kinds import NAMESPACES, PODS
 from mcs.ports import Clock
+from mcs.simulation.admission import admission
 from mcs.simulation.kube_scheduler import KubeScheduler
 from mcs.simulation.kubelet import Kubelet
 from mcs.simulation.nodes import add_node
@@ -46,9 +44,9 @@ class Site:
     def __init__(self, name: str, clock: Clock, keys: Keys) -> None:
         self.name = name
         self.cluster = MemoryCluster(name, clock)
-        self.cluster.mutators.append(self._admit)
+        self.cluster.mutators.append(admission(keys))
         self.nodes = [f"{name}-n{number}" for number in (1, 2, 3)]
-        self._clock, self._keys = clock, keys
+        self._clock = clock
 
     async def furnish(self) -> None:
         """Nodes, namespaces, system pods."""
@@ -69,18 +67,6 @@ class Site:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(kubelet.run())
             tasks.create_task(scheduler.run())
-
-    async def _admit(self, pod: dict[str, Any], home: Namespace) -> Sequence[Mapping[str, object]]:
-        """What the API server does with our webhook: asks it about elected pods, where opted in."""
-        labels = home.metadata.labels or {}
-        annotations = (pod.get("metadata") or {}).get("annotations") or {}
-        asked = self._keys.elect in annotations or self._keys.manifest in annotations
-        if not asked or labels.get(NAMESPACE_LABEL) != NAMESPACE_ENABLED:
-            return ()
-        answer = mutate(pod, self._keys, namespace=home.metadata.name)
-        if isinstance(answer, Refused):
-            raise Forbidden(answer.message, code=answer.code)
-        return answer.operations
 
 
 def _system_pod(name: str, node: str, milli: int) -> dict[str, object]:

@@ -1,0 +1,122 @@
+"""One simulated cluster: its API server, its nodes, and what a real cluster has around them.
+
+Kubelets, kube-scheduler, the pod garbage collector and the node lifecycle controller reach their
+API server directly; only mcs' own processes have bad wires. They live as long as the world.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from random import Random
+from typing import Final
+
+from mcs.adapters.memory_cluster import MemoryCluster
+from mcs.errors import ClusterError, NotFound
+from mcs.names import NAMESPACE_ENABLED, NAMESPACE_LABEL, Keys
+from mcs.objects.kinds import NAMESPACES, NODES, PODS, Node, Pod
+from mcs.objects.tolerations import NOT_READY
+from mcs.ports import Clock
+from mcs.simulation.admission import admission
+from mcs.simulation.kube_scheduler import KubeScheduler
+from mcs.simulation.kubelet import Kubelet
+from mcs.simulation.nodes import add_node
+from mcs.simulation.plan import ClusterPlan
+
+NAMESPACE: Final = "work"
+HOME: Final = "mcs-system"
+LOOK_S: Final = 1.0
+ORPHAN_S: Final = 5.0
+"""A pod whose node vanished is removed after so long (kube-controller-manager: 40 s)."""
+
+
+class Place:
+    """One cluster; ``run`` until cancelled."""
+
+    def __init__(self, plan: ClusterPlan, clock: Clock, keys: Keys, random: Random) -> None:
+        self.plan, self.name = plan, plan.name
+        self.cluster = MemoryCluster(plan.name, clock, random)
+        self.cluster.mutators.append(admission(keys))
+        self.sizes: dict[str, int] = {}
+        self.nodes: set[str] = set()  # those with a kubelet
+        self._clock = clock
+        self._bad_since: dict[str, float] = {}  # nodes not ready, or gone
+
+    async def furnish(self) -> None:
+        """Namespaces and nodes."""
+        await self.cluster.create(NAMESPACES, {"metadata": {"name": HOME}})
+        labels = {NAMESPACE_LABEL: NAMESPACE_ENABLED}
+        await self.cluster.create(NAMESPACES, {"metadata": {"name": NAMESPACE, "labels": labels}})
+        for number, milli in enumerate(self.plan.nodes):
+            await self.add_node(f"{self.name}-n{number + 1}", milli)
+
+    async def add_node(self, name: str, milli: int) -> None:
+        """Another machine. Raises ClusterError."""
+        allocatable = {"cpu": f"{milli}m", "memory": "4Gi", "pods": "20"}
+        self.sizes[name] = milli
+        self.nodes.add(name)
+        await add_node(self.cluster, name, allocatable, clock=self._clock)
+
+    async def remove_node(self, name: str) -> None:
+        """A machine vanishes with its kubelet. Raises ClusterError."""
+        self.nodes.discard(name)
+        await self.cluster.delete(NODES, name)
+
+    async def run(self) -> None:
+        """Everything around the API server."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(Kubelet(self.cluster, self._clock, self.nodes).run())
+            tasks.create_task(KubeScheduler(self.cluster, self._clock).run())
+            tasks.create_task(self._control())
+
+    async def _control(self) -> None:
+        """Garbage collection and eviction, as kube-controller-manager does them."""
+        while True:
+            await self._clock.sleep(LOOK_S)
+            try:
+                nodes = {
+                    each.metadata.name: each for each in (await self.cluster.list(NODES)).items
+                }
+                pods = (await self.cluster.list(PODS, namespace=NAMESPACE)).items
+                for pod in pods:
+                    await self._look_at(pod, nodes)
+            except ClusterError:
+                continue  # the API server is down, or the pod went first: look again
+
+    async def _look_at(self, pod: Pod, nodes: dict[str, Node]) -> None:
+        name = pod.spec.node_name
+        if not name:
+            return
+        node = nodes.get(name)
+        if node is not None and _ready(node):
+            self._bad_since.pop(name, None)
+            return
+        for_s = self._clock.monotonic() - self._bad_since.setdefault(name, self._clock.monotonic())
+        if node is None:
+            if for_s >= ORPHAN_S:
+                await self._delete(pod, grace_s=0)
+        elif pod.metadata.deletion_timestamp is None and for_s >= _tolerated_s(pod):
+            await self._delete(pod, grace_s=None)
+
+    async def _delete(self, pod: Pod, *, grace_s: int | None) -> None:
+        meta = pod.metadata
+        try:
+            await self.cluster.delete(
+                PODS, meta.name, namespace=meta.namespace, uid=meta.uid, grace_s=grace_s
+            )
+        except NotFound:
+            return
+
+
+def _ready(node: Node) -> bool:
+    conditions = node.status.conditions or ()
+    return any(each.type == "Ready" and each.status == "True" for each in conditions)
+
+
+def _tolerated_s(pod: Pod) -> float:
+    """How long a pod stays on a node that is not ready."""
+    waits = [
+        float("inf") if item.toleration_seconds is None else float(item.toleration_seconds)
+        for item in pod.spec.tolerations or ()
+        if item.key in {None, "", NOT_READY} and item.effect in {None, "", "NoExecute"}
+    ]
+    return min(waits, default=0.0)

@@ -1,0 +1,207 @@
+"""One run from a seed: act one under accidents, act two in which everything is healed.
+
+Act one asks for safety only. Then all accidents end and nothing new begins; within a generous time
+every pod must reach its end, and everything outside must agree with the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import Counter
+from collections.abc import Coroutine
+from typing import Any, Final
+
+import msgspec
+
+from mcs.errors import LogLost, McsError
+from mcs.objects.kinds import PODS
+from mcs.ports import Stored, Stream
+from mcs.simulation.checkers import Checkers, Violation
+from mcs.simulation.happening import ENDED, Happening
+from mcs.simulation.loop import run_virtually
+from mcs.simulation.places import NAMESPACE
+from mcs.simulation.plan import Plan
+from mcs.simulation.processes import Crash
+from mcs.simulation.world import Told, World
+
+LOOK_S: Final = 1.0
+SETTLE_S: Final = 400.0
+"""Act two lasts so long at most: eviction, back-off and the longest waits of all parts in turn."""
+
+REST_S: Final = 12.0
+"""After everything has settled: heartbeats and leases are renewed, and nothing may move."""
+
+
+class Outcome(msgspec.Struct, kw_only=True):
+    """How a run went. ``failure``: the violated rule's text, or nothing; ``digest``: of both logs
+    and of all objects at the end.
+    """
+
+    plan: Plan
+    failure: str = ""
+    invariant: str = ""
+    digest: str = ""
+    lasted_s: float = 0.0
+    events: int = 0
+    pods: int = 0
+    happened: dict[str, int] = {}
+    story: list[Told] = []
+    log: list[Stored] = []
+
+
+def run(plan: Plan, *, whole: bool = False) -> Outcome:
+    """Run a plan to its end. ``whole``: keep the story and the log, for people."""
+    return run_virtually(_run(plan, whole=whole))
+
+
+async def _run(plan: Plan, *, whole: bool) -> Outcome:
+    world = World(plan)
+    clusters = {name: place.cluster for name, place in world.places.items()}
+    checkers = Checkers(world.broker, clusters, world.keys)
+    world.witness = checkers
+    outcome = Outcome(plan=plan)
+    try:
+        await _play(world, checkers)
+    except BaseExceptionGroup as group:
+        error = _first(group)
+        if not isinstance(error, Violation | Crash):
+            raise
+        outcome.failure = str(error)
+        outcome.invariant = error.invariant if isinstance(error, Violation) else "crash"
+    outcome.lasted_s = world.clock.monotonic()
+    outcome.happened = dict(sorted(world.weather.happened.items()))
+    outcome.digest = _digest(world)
+    outcome.events = sum(stream.last for stream in world.broker.streams.values())
+    outcome.pods = checkers.pods
+    if whole or outcome.failure:
+        outcome.story = world.story
+        outcome.log = sorted(
+            (stored for stream in world.broker.streams.values() for stored in stream.messages),
+            key=lambda stored: stored.time_ns,
+        )
+    return outcome
+
+
+async def _play(world: World, checkers: Checkers) -> None:
+    plan, happening = world.plan, Happening(world)
+    async with asyncio.TaskGroup() as tasks:
+        living = tasks.create_task(world.run())
+        looking = tasks.create_task(_look(checkers))
+        work = [
+            tasks.create_task(_at(item.at_s, happening.work(item), world, item))
+            for item in plan.work
+        ]
+        accidents = [
+            tasks.create_task(_at(item.at_s, happening.accident(item), world, item))
+            for item in plan.accidents
+        ]
+        await asyncio.sleep(plan.act_one_s)
+        world.tell("", "act two: everything is healed")
+        happening.heal()
+        await asyncio.wait(accidents) if accidents else None
+        world.heal()
+        if plan.damaging:
+            await asyncio.sleep(REST_S)
+            _damage_was_said(world)
+        else:
+            await _settle(world, happening)
+            looking.cancel()
+            _nobody_said_loss(world)
+            checkers.check_end()
+        for task in [*work, looking, living]:
+            task.cancel()
+
+
+async def _at(at_s: float, work: Coroutine[Any, Any, None], world: World, item: object) -> None:
+    try:
+        await asyncio.sleep(at_s)
+    except asyncio.CancelledError:
+        work.close()
+        raise
+    world.tell("", str(item))
+    await work
+
+
+async def _look(checkers: Checkers) -> None:
+    while True:
+        await asyncio.sleep(LOOK_S)
+        checkers.check()
+
+
+async def _settle(world: World, happening: Happening) -> None:
+    """Wait until nothing moves. Raises Violation (I2)."""
+    end_s = world.clock.monotonic() + SETTLE_S
+    quiet_s = 0.0
+    while quiet_s < REST_S:
+        await asyncio.sleep(LOOK_S)
+        moving = await _moving(world) + sorted(happening.jobs)
+        quiet_s = 0.0 if moving else quiet_s + LOOK_S
+        if world.clock.monotonic() > end_s:
+            raise Violation(
+                "I2", f"has not come to an end: {', '.join(moving)}", world.clock.monotonic()
+            )
+
+
+async def _moving(world: World) -> list[str]:
+    """The pods that have not come to an end; a waiting proxy has, for now."""
+    found = []
+    for place in world.places.values():
+        for pod in (await place.cluster.list(PODS, namespace=NAMESPACE)).items:
+            ended = pod.status.phase in ENDED
+            waits = not pod.spec.node_name and world.keys.manifest in (
+                pod.metadata.annotations or {}
+            )
+            if pod.metadata.deletion_timestamp is not None or not (ended or waits):
+                found.append(f"{place.name}/{pod.metadata.name}")
+    return found
+
+
+def _said(world: World) -> list[McsError]:
+    return [error for process in world.processes.values() for error in process.said]
+
+
+def _nobody_said_loss(world: World) -> None:
+    for error in _said(world):
+        if isinstance(error, LogLost):
+            text = f"said to be lost, and it is not: {error}"
+            raise Violation("I6", text, world.clock.monotonic())
+
+
+def _damage_was_said(world: World) -> None:
+    if not any(isinstance(error, LogLost) for error in _said(world)):
+        text = "acknowledged messages were lost, and nobody has said so"
+        raise Violation("I6", text, world.clock.monotonic())
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The error that began it: a violation before a crash before anything else."""
+    leaves: list[BaseException] = []
+    todo: list[BaseException] = [group]
+    while todo:
+        error = todo.pop(0)
+        if isinstance(error, BaseExceptionGroup):
+            todo += error.exceptions
+        else:
+            leaves.append(error)
+    return min(leaves, key=lambda e: (not isinstance(e, Violation), not isinstance(e, Crash)))
+
+
+def _digest(world: World) -> str:
+    told = hashlib.blake2b(digest_size=16)
+    for name in Stream:
+        for stored in world.broker.streams[name].messages:
+            told.update(f"{stored.sequence} {stored.subject} {stored.time_ns}\n".encode())
+            told.update(stored.data)
+    for place in world.places.values():
+        for data in place.cluster.dump():
+            told.update(data)
+    return told.hexdigest()
+
+
+def counted(outcomes: list[Outcome]) -> Counter[str]:
+    """What happened in many runs, by kind."""
+    total: Counter[str] = Counter()
+    for outcome in outcomes:
+        total.update(outcome.happened)
+    return total

@@ -1,0 +1,361 @@
+"""Every port of a process, as it reaches the world: slow, unreliable, and dead with its process.
+
+Behind the wires are the in-memory adapters, which do what the contracts say; the wires add what may
+happen between a process and them. Nothing here knows what a message or an object means.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final, TypeVar
+
+from mcs.adapters.memory_cluster import MemoryCluster
+from mcs.adapters.memory_log import MemoryBroker, MemoryLog
+from mcs.adapters.memory_registry import Request
+from mcs.adapters.memory_stream import MemoryReader
+from mcs.errors import Busy, ClusterError, Conflict, Expired, Unavailable, Uncertain, Unreachable
+from mcs.objects.kinds import Kind, Object
+from mcs.ports import Clock, Listed, Manifest, Patch, Stored, Stream, StreamInfo, Watched
+from mcs.simulation.lives import Life
+from mcs.simulation.weather import Weather
+
+T = TypeVar("T", bound=Object)
+R = TypeVar("R")
+
+ANSWER_S: Final = 2.0
+"""How long a process waits for the answer to an append."""
+
+LATE_S: Final = 6.0
+"""How long after that an append may still arrive, at most."""
+
+
+class Witness:
+    """Who is told what processes do; the checkers are one."""
+
+    def act(self, process: str, cluster: str, request: Request) -> None:
+        """An API server carried out a write."""
+
+    def read(self, process: str, subject: str) -> None:
+        """A process reads, or asks on, a subject."""
+
+    def acknowledged(
+        self, process: str, stream: Stream, sequence: int, messages: Sequence[tuple[str, bytes]]
+    ) -> None:
+        """A process got the answer to an append."""
+
+
+class WiredClock:
+    """A process' own clock: its wall clock may be wrong, and it stands still with its process."""
+
+    def __init__(self, life: Life, clock: Clock, skew_s: float) -> None:
+        self._life, self._clock, self._skew_s = life, clock, skew_s
+
+    def now(self) -> float:
+        """See ``mcs.ports.Clock.now``."""
+        return self._clock.now() + self._skew_s
+
+    def monotonic(self) -> float:
+        """See ``mcs.ports.Clock.monotonic``."""
+        return self._clock.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """See ``mcs.ports.Clock.sleep``."""
+        await self._clock.sleep(seconds)
+        await self._life.alive()
+
+
+class WiredLog:
+    """``EventLog`` and ``Requests`` of one process over a connection of its own."""
+
+    def __init__(
+        self, life: Life, broker: MemoryBroker, weather: Weather, witness: Witness, process: str
+    ) -> None:
+        self.connection: MemoryLog = broker.connect()
+        self._life, self._broker, self._weather = life, broker, weather
+        self._witness, self._process = witness, process
+
+    async def append(
+        self, messages: Sequence[tuple[str, bytes]], *, expected_last: int | None = None
+    ) -> int:
+        """See ``mcs.ports.EventLog.append``."""
+        random, rate = self._life.random, self._weather.appends.get(self._process, 0)
+        fate = random.randrange(4) if rate and random.randrange(100) < rate else 4
+        if not self.connection.connected or fate == 0:
+            await self._life.alive()
+            await asyncio.sleep(self._life.hop())
+            await self._life.alive()
+            raise Unavailable("not connected")
+        taken = list(messages)
+
+        async def store() -> int:
+            if not self.connection.connected and random.random() < 0.5:
+                raise Uncertain("the connection broke")  # and what was on its way with it
+            if fate in (1, 3):
+                self._weather.happened[("", "append lost", "", "append late")[fate]] += 1
+                await asyncio.sleep(ANSWER_S)
+                if fate == 1:
+                    raise Uncertain("no answer")
+                late_s = random.uniform(0, LATE_S)
+                asyncio.get_running_loop().call_later(
+                    late_s, self._store_late, taken, expected_last
+                )
+                raise Uncertain("no answer")
+            last = self._broker.store(taken, expected_last)
+            if fate == 2:
+                self._weather.happened["append unanswered"] += 1
+                await asyncio.sleep(ANSWER_S)
+            if fate == 2 or not self.connection.connected:
+                raise Uncertain("no answer")
+            return last
+
+        last = await self._life.ask(store)
+        name = Stream.DECISIONS if taken[0][0].startswith("mcs.dec.") else Stream.OBSERVATIONS
+        self._witness.acknowledged(self._process, name, last, taken)
+        return last
+
+    async def read(self, stream: Stream, *, after: int = 0, subject: str = "") -> WiredReader:
+        """See ``mcs.ports.EventLog.read``."""
+        self._witness.read(self._process, subject or _whole(stream))
+        await self._life.alive()
+        reader = await self.connection.read(stream, after=after, subject=subject)
+        return WiredReader(self._life, reader, self._weather, self._process)
+
+    async def info(self, stream: Stream) -> StreamInfo:
+        """See ``mcs.ports.EventLog.info``."""
+        return await self._life.ask(lambda: self.connection.info(stream))
+
+    async def get(self, stream: Stream, sequence: int) -> Stored | None:
+        """See ``mcs.ports.EventLog.get``."""
+        return await self._life.ask(lambda: self.connection.get(stream, sequence))
+
+    async def last(self, stream: Stream, subject: str) -> Stored | None:
+        """See ``mcs.ports.EventLog.last``."""
+        self._witness.read(self._process, subject)
+        return await self._life.ask(lambda: self.connection.last(stream, subject))
+
+    async def ask(self, subject: str, data: bytes = b"", *, timeout_s: float = 2.0) -> bytes:
+        """See ``mcs.ports.Requests.ask``."""
+        random, rate = self._life.random, self._weather.requests
+        fate = random.randrange(2) if rate and random.randrange(100) < rate else 2
+        self._witness.read(self._process, subject)
+
+        async def put() -> bytes:
+            if fate == 0:
+                self._weather.happened["request lost"] += 1
+                await asyncio.sleep(timeout_s)
+                raise Unavailable("no answer")
+            if fate == 1:
+                self._weather.happened["request twice"] += 1
+                await self.connection.ask(subject, data, timeout_s=timeout_s)
+            return await self.connection.ask(subject, data, timeout_s=timeout_s)
+
+        return await self._life.ask(put)
+
+    async def answer(
+        self, subject: str, reply: Callable[[str, bytes], Awaitable[bytes]]
+    ) -> Callable[[], Awaitable[None]]:
+        """See ``mcs.ports.Requests.answer``."""
+        await self._life.alive()
+
+        async def living(asked: str, data: bytes) -> bytes:
+            await self._life.alive()
+            return await reply(asked, data)
+
+        return await self.connection.answer(subject, living)
+
+    def die(self) -> None:
+        """Its process is gone: so is the connection, with everything that hangs on it."""
+        connection = self.connection
+        connection.closed = True
+        connection.cut()
+        connection.answering.clear()
+        if connection in self._broker.connections:
+            self._broker.connections.remove(connection)
+
+    def _store_late(self, messages: list[tuple[str, bytes]], expected_last: int | None) -> None:
+        try:
+            self._broker.store(messages, expected_last)
+        except Exception:  # noqa: BLE001 (refused, or the stream is gone: nobody waits for it)
+            self._weather.happened["append late, refused"] += 1
+
+
+class WiredReader:
+    """See ``mcs.ports.Reader``."""
+
+    def __init__(self, life: Life, reader: MemoryReader, weather: Weather, process: str) -> None:
+        self._life, self._reader, self._weather = life, reader, weather
+        self._process = process
+
+    async def next(self, *, limit: int = 1000, timeout_s: float | None = None) -> list[Stored]:
+        """See ``mcs.ports.Reader.next``."""
+        await self._life.alive()
+        slow_s = self._weather.delivery_s.get(self._process, 0.0)
+        delay_s = self._life.random.uniform(0, slow_s) if slow_s else 0.0
+        # What is delayed has not been taken yet: a wait that is given up loses nothing.
+        await asyncio.sleep(delay_s + self._life.hop())
+        found = await self._reader.next(limit=limit, timeout_s=timeout_s)
+        await self._life.alive()
+        return found
+
+    async def close(self) -> None:
+        """See ``mcs.ports.Reader.close``."""
+        await self._reader.close()
+
+
+class WiredCluster:
+    """``ports.Cluster`` of one process."""
+
+    def __init__(
+        self, life: Life, cluster: MemoryCluster, weather: Weather, witness: Witness, process: str
+    ) -> None:
+        self._life, self._cluster, self._weather = life, cluster, weather
+        self._witness, self._process = witness, process
+
+    async def version(self) -> str:
+        """See ``mcs.ports.Cluster.version``."""
+        return await self._ask(self._cluster.version)
+
+    async def list(
+        self, kind: Kind[T], *, namespace: str = "", labels: str = "", fields: str = ""
+    ) -> Listed[T]:
+        """See ``mcs.ports.Cluster.list``."""
+        selected = {"namespace": namespace, "labels": labels, "fields": fields}
+        return await self._ask(lambda: self._cluster.list(kind, **selected))
+
+    @asynccontextmanager
+    async def watch(
+        self,
+        kind: Kind[T],
+        *,
+        since: str,
+        namespace: str = "",
+        labels: str = "",
+        fields: str = "",
+    ) -> AsyncIterator[AsyncIterator[Watched[T]]]:
+        """See ``mcs.ports.Cluster.watch``."""
+        await self._life.alive()
+        await asyncio.sleep(self._life.hop())
+        if (error := self._fault(watching=True)) is not None:
+            raise error
+        selected = {"namespace": namespace, "labels": labels, "fields": fields}
+        async with self._cluster.watch(kind, since=since, **selected) as events:
+            yield self._each(events)
+
+    async def get(self, kind: Kind[T], name: str, *, namespace: str = "") -> T:
+        """See ``mcs.ports.Cluster.get``."""
+        return await self._ask(lambda: self._cluster.get(kind, name, namespace=namespace))
+
+    async def read(self, kind: Kind[T], name: str, *, namespace: str = "") -> dict[str, object]:
+        """See ``mcs.ports.Cluster.read``."""
+        return await self._ask(lambda: self._cluster.read(kind, name, namespace=namespace))
+
+    async def create(
+        self,
+        kind: Kind[T],
+        manifest: Manifest,
+        *,
+        namespace: str = "",
+        name: str = "",
+        subresource: str = "",
+    ) -> T:
+        """See ``mcs.ports.Cluster.create``."""
+        return await self._ask(
+            lambda: self._cluster.create(
+                kind, manifest, namespace=namespace, name=name, subresource=subresource
+            ),
+            Request("create", kind, namespace, name, subresource, dict(manifest)),
+        )
+
+    async def patch(
+        self,
+        kind: Kind[T],
+        name: str,
+        patch: Manifest | Sequence[object],
+        *,
+        namespace: str = "",
+        subresource: str = "",
+        type: Patch = Patch.MERGE,
+    ) -> T:
+        """See ``mcs.ports.Cluster.patch``."""
+        return await self._ask(
+            lambda: self._cluster.patch(
+                kind, name, patch, namespace=namespace, subresource=subresource, type=type
+            ),
+            Request("patch", kind, namespace, name, subresource),
+        )
+
+    async def delete(
+        self,
+        kind: Kind[T],
+        name: str,
+        *,
+        namespace: str = "",
+        uid: str = "",
+        resource_version: str = "",
+        grace_s: int | None = None,
+    ) -> None:
+        """See ``mcs.ports.Cluster.delete``."""
+        await self._ask(
+            lambda: self._cluster.delete(
+                kind,
+                name,
+                namespace=namespace,
+                uid=uid,
+                resource_version=resource_version,
+                grace_s=grace_s,
+            ),
+            Request("delete", kind, namespace, name),
+        )
+
+    async def _ask(
+        self, work: Callable[[], Coroutine[Any, Any, R]], write: Request | None = None
+    ) -> R:
+        before = self._fault(reading=write is None)
+        after = self._fault_after()
+
+        async def carry_out() -> R:
+            if before is not None:
+                raise before
+            answer = await work()
+            if write is not None:
+                self._witness.act(self._process, self._cluster.name, write)
+            if after is not None:
+                raise after
+            return answer
+
+        return await self._life.ask(carry_out)
+
+    async def _each(self, events: AsyncIterator[Watched[T]]) -> AsyncIterator[Watched[T]]:
+        async for event in events:
+            await self._life.alive()
+            yield event
+
+    def _fault(self, *, watching: bool = False, reading: bool = False) -> ClusterError | None:
+        random, rate = self._life.random, self._weather.api.get(self._cluster.name, 0)
+        if not rate or random.randrange(100) >= rate:
+            return None
+        faults: list[ClusterError] = [
+            Unreachable("internal error", code=500),
+            Busy("too many requests", retry_after_s=random.choice((1.0, 3.0))),
+            Unreachable("connection refused"),
+        ]
+        if watching:
+            faults.append(Expired("too old resource version", code=410))
+        elif not reading:
+            faults.append(Conflict("the object has been modified", code=409))
+        fault = random.choice(faults)
+        self._weather.happened[f"api {type(fault).__name__}"] += 1
+        return fault
+
+    def _fault_after(self) -> ClusterError | None:
+        random, rate = self._life.random, self._weather.api.get(self._cluster.name, 0)
+        if not rate or random.randrange(300) >= rate:
+            return None
+        self._weather.happened["api answer lost"] += 1
+        return Unreachable("no answer in time")
+
+
+def _whole(stream: Stream) -> str:
+    return "mcs.dec.>" if stream is Stream.DECISIONS else "mcs.obs.>"
