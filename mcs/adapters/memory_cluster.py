@@ -10,7 +10,8 @@ request gives way to other tasks once before it acts, so that races can show.
 Seams for worlds and tests: ``mutators`` stand where mutating webhooks do, ``validators`` where
 quotas and admission policies do, ``before`` and ``after`` may delay a request or raise in its
 stead (``after`` has acted: a lost answer); ``break_watches``, ``end_watches``, ``compact``,
-``stop`` and ``start`` are the accidents that happen to a real one.
+``stop`` and ``start`` are the accidents that happen to a real one. ``observers`` are told of every
+write at once, and ``objects`` shows what is there without a request: for who watches from outside.
 """
 
 from __future__ import annotations
@@ -61,6 +62,7 @@ class MemoryCluster:
         self._store = Store(history)
         self._registry = Registry(self._store, clock, random or Random(name))  # noqa: S311 - names of objects, no secrets
         self.validators = self._registry.validators
+        self.observers = self._store.observers
         self._stopped = False
         for namespace in _FIRST_NAMESPACES:
             self._registry.add(NAMESPACES, {"metadata": {"name": namespace}})
@@ -102,6 +104,10 @@ class MemoryCluster:
         """Come back after ``stop``; a new process has no history in its watch cache."""
         self._stopped = False
         self.compact()
+
+    def objects(self, kind: Kind[Any]) -> list[Json]:
+        """All objects of a kind as they are stored; nobody may change them."""
+        return [entry.manifest for _, entry in self._store.all(kind.path())]
 
     # -- ports.Cluster -------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum, auto
+from typing import Protocol
 
 from mcs.adapters.appending import MOST_BYTES, check_append
 from mcs.adapters.memory_stream import MemoryReader, MemoryStream, matches
@@ -34,8 +35,21 @@ class Fate(Enum):
     """It arrives, but the answer does not: ``Uncertain``."""
 
 
+class Observer(Protocol):
+    """Who watches a broker from outside. It is told at once, and must neither wait nor raise."""
+
+    def stored(self, stream: Stream, message: Stored) -> None:
+        """A message is in the stream."""
+
+    def trimmed(self, stream: Stream, first: int) -> None:
+        """What lay before ``first`` was removed, as it may be."""
+
+    def lost(self, stream: Stream, last: int) -> None:
+        """What lay after ``last`` is lost; the whole stream, if it was replaced or removed."""
+
+
 class MemoryBroker:
-    """The servers: two streams, and the connections to them."""
+    """The servers: two streams, and the connections to them. ``observers`` watch from outside."""
 
     def __init__(
         self, clock: Clock, *, identity: str = "memory", most_bytes: int = MOST_BYTES
@@ -47,6 +61,7 @@ class MemoryBroker:
         }
         self.connections: list[MemoryLog] = []
         self.tasks: set[asyncio.Task[None]] = set()
+        self.observers: list[Observer] = []
 
     def connect(self) -> MemoryLog:
         """Another connection."""
@@ -65,26 +80,33 @@ class MemoryBroker:
         time_ns = int(self.clock.now() * 1_000_000_000)
         for subject, data in messages:
             stream.add(subject, data, time_ns)
+            for observer in self.observers:
+                observer.stored(name, stream.messages[-1])
         self.serve()
         return stream.last
 
     def trim(self, name: Stream, first: int) -> None:
         """Remove what lies before sequence ``first``."""
         self.streams[name].trim(first)
+        for observer in self.observers:
+            observer.trimmed(name, self.streams[name].first)
 
     def lose_tail(self, name: Stream, last: int) -> None:
         """Lose what lies after ``last``, with a restart, so that all readers look again."""
         self.streams[name].lose_tail(last)
+        self._tell_lost(name, last)
         self.serve()
 
     def replace(self, name: Stream, identity: str) -> None:
         """Put an empty stream in the place of one."""
         self.streams[name] = MemoryStream(name, identity)
+        self._tell_lost(name, 0)
         self.serve()
 
     def remove(self, name: Stream) -> None:
         """Delete a stream."""
         del self.streams[name]
+        self._tell_lost(name, 0)
         self.serve()
 
     def serve(self) -> None:
@@ -92,6 +114,10 @@ class MemoryBroker:
         for connection in self.connections:
             for reader in connection.readers:
                 reader.serve()
+
+    def _tell_lost(self, name: Stream, last: int) -> None:
+        for observer in self.observers:
+            observer.lost(name, last)
 
 
 class MemoryLog:

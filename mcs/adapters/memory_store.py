@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -22,6 +22,12 @@ from mcs.ports import Change
 Json = dict[str, Any]
 Key = tuple[str, str, str]
 """Resource (plural and group), namespace, name."""
+
+
+Observer = Callable[[Change, str, Json, Json | None], None]
+"""Told at once of each write: ADDED, MODIFIED or DELETED, the resource (``Kind.path()``), the
+object (as it was last, if deleted), and as it was before the write. It must not raise.
+"""
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -116,6 +122,7 @@ class Store:
     def __init__(self, window: int) -> None:
         self.revision = 1
         self.watchers: list[Watcher] = []
+        self.observers: list[Observer] = []
         self._objects: dict[Key, Entry] = {}
         self._history: deque[_Record] = deque()
         self._window = window
@@ -187,6 +194,17 @@ class Store:
             self._compacted = self._history.popleft().revision
         for watcher in self.watchers:
             watcher.offer(record)
+        self._tell(record)
+
+    def _tell(self, record: _Record) -> None:
+        before = record.before.manifest if record.before is not None else None
+        change = Change.ADDED if before is None else Change.MODIFIED
+        now = record.after.manifest if record.after is not None else before
+        assert now is not None
+        for observer in self.observers:
+            observer(
+                Change.DELETED if record.after is None else change, record.resource, now, before
+            )
 
 
 class _Bookmark(Camel, frozen=True, kw_only=True):
