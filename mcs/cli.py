@@ -2,8 +2,8 @@
 when it is asked for, so that ``mcs --help`` is there at once.
 
 Exit codes: 0 done · 1 a cluster refused or failed · 2 wrong usage or settings · 3 NATS cannot be
-reached · 4 the log is not there, or not whole · 5 no such pod or cluster · 6 the streams differ
-from what mcs wants · 130 interrupted.
+reached · 4 the log is not there, or not whole · 5 no such pod, cluster or moment · 6 the streams
+differ from what mcs wants · 130 interrupted.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from mcs.errors import (
     LogError,
     LogLost,
     McsError,
+    NoSuchMoment,
     Unavailable,
     Uncertain,
 )
@@ -56,7 +57,7 @@ Examples:
 \b
 Every option is also an environment variable, such as MCS_NATS for --nats.
 Exit codes: 0 done, 1 a cluster failed, 2 wrong usage, 3 NATS unreachable,
-  4 log missing or not whole, 5 no such pod or cluster, 6 streams differ."""
+  4 log missing or not whole, 5 no such pod, cluster or moment, 6 streams differ."""
 
 
 class LazyGroup(click.Group):
@@ -130,6 +131,8 @@ def exit_code(error: McsError) -> int:
             return 3
         case LogLost() | LogError():
             return 4
+        case NoSuchMoment():
+            return 5
         case _:
             return 1
 

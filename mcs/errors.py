@@ -7,12 +7,14 @@ McsError
   BadFrame                bytes that are not a frame: park the message
   BadManifest             a saved pod that cannot be read: pass over the object, say so
   BadSettings             an option or a file of the user's is wrong: tell the user
+  NoSuchMoment            the log does not reach there: tell the user
   LogError
     Refused               another append was first: fold on (scheduler: step down)
     Uncertain             no answer came; it may be stored: settle before anything else
     Unavailable           nothing reached the log: try again
     LogLost               the log ends before what was known, or is another one: stop
     TooLarge              the message exceeds what the server takes: split or refuse it
+    BadSnapshot           a saved state that cannot be used: take an older one, or the log
   ClusterError
     NotFound              404
     AlreadyExists         409 on create
@@ -56,6 +58,10 @@ class BadSettings(McsError):
     """An option, an environment variable or a file of the user's is wrong."""
 
 
+class NoSuchMoment(McsError):
+    """A moment before the log's head, beyond its end, or in the future."""
+
+
 class LogError(McsError):
     """Something about the event log."""
 
@@ -83,6 +89,10 @@ class LogLost(LogError):
 
 class TooLarge(LogError):
     """A message is larger than the server accepts."""
+
+
+class BadSnapshot(LogError):
+    """A saved state that is damaged, of another version, or not of this log."""
 
 
 class ClusterError(McsError):

@@ -14,13 +14,18 @@ from mcs.ports import EventLog, Reader, Stored, Stream
 from mcs.projections.state import State
 
 _SLICE = 512  # messages asked for at once
+_LOOK_S = 1.0  # after so long without the observations that a decision names: are they there?
 
 
 class History:
     """Folds both logs into a state; observations never run ahead of the last decision."""
 
-    def __init__(self, log: EventLog, state: State) -> None:
+    def __init__(self, log: EventLog, state: State, *, strict: bool = False) -> None:
+        """``strict``: decisions must have been made of these very observations. A scheduler, which
+        builds on them, asks for that; people look at a damaged log too, and ``mcs verify`` tells.
+        """
         self.state = state
+        self._strict = strict
         self.unknown: list[str] = []  # tags of decisions that a newer version made
         self._log = log
         self._decisions: Reader | None = None
@@ -46,30 +51,51 @@ class History:
             if reader is not None:
                 await reader.close()
 
-    async def follow(self, *, timeout_s: float) -> bool:
-        """Fold the cycles that arrive within ``timeout_s``; False when none did.
+    async def follow(self, *, timeout_s: float, upto: int | None = None) -> bool:
+        """Fold the cycles that arrive within ``timeout_s``, none after decision ``upto`` (which is
+        ahead); False when none did.
 
         Raises:
             LogLost: a chain is broken, or the log ends before what is known of it.
         """
         assert self._decisions is not None
-        arrived = await self._decisions.next(limit=_SLICE, timeout_s=timeout_s)
+        limit = _SLICE if upto is None else min(_SLICE, upto - self.state.decided.sequence)
+        arrived = await self._decisions.next(limit=limit, timeout_s=timeout_s)
         for stored in arrived:
             try:
                 frame, unknown = codec.decode_decision(stored.subject, stored.data)
             except BadFrame as error:
                 raise LogLost(f"DECISIONS {stored.sequence} cannot be read: {error}") from error
-            self.unknown += [event.tag for event in unknown]
+            self.unknown += [event.named for event in unknown]
+            self.state.pass_over(stored.sequence, stored.subject, unknown)
+            self.state.check(stored.sequence, frame)
             await self.observe_to(frame.based_on)
+            if self._strict and frame.observed != self.state.observed.digest:
+                raise LogLost(
+                    f"DECISIONS {stored.sequence} was decided on other observations up to "
+                    f"{frame.based_on} than OBSERVATIONS holds"
+                )
             self.state.decide(stored.sequence, stored.subject, stored.data, frame)
         return bool(arrived)
 
     async def observe_to(self, sequence: int) -> None:
-        """Fold observations up to and including ``sequence`` (they are in the log already)."""
+        """Fold observations up to and including ``sequence`` (they are in the log already).
+
+        Raises:
+            LogLost: they are not.
+        """
         while self.state.observed.sequence < sequence:
             if not self._waiting:
-                self._waiting.extend(await self.arrivals(timeout_s=None))
-            self._observe(self._waiting.popleft())
+                self._waiting.extend(await self.arrivals(timeout_s=_LOOK_S))
+            if self._waiting:
+                self._observe(self._waiting.popleft())
+                continue
+            end = (await self._log.info(Stream.OBSERVATIONS)).last
+            if end < sequence:
+                raise LogLost(
+                    f"OBSERVATIONS ends at {end}, but DECISIONS {self.state.decided.sequence + 1} "
+                    f"was based on {sequence}"
+                )
 
     async def observe(self, *, timeout_s: float | None, limit: int) -> int:
         """Fold what has arrived of the observations, at most ``limit`` messages; waits for the

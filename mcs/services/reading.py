@@ -40,6 +40,11 @@ class Ends:
         """The last sequence of a stream."""
         return self.decisions if stream is Stream.DECISIONS else self.observations
 
+    @property
+    def total(self) -> int:
+        """Messages of both streams up to here, if their heads are there."""
+        return self.decisions + self.observations
+
 
 class Witness(State):
     """A state that tells ``before_cycle`` of each cycle while it is as the cycle was decided in."""
@@ -55,8 +60,12 @@ class Witness(State):
         super().decide(sequence, subject, data, frame)
 
 
-async def fold(log: EventLog, state: State, ends: Ends) -> None:
-    """Bring a fresh state to the ends of both logs.
+Told = Callable[[int, int], None]
+"""Is told how many messages were folded, of how many."""
+
+
+async def fold(log: EventLog, state: State, ends: Ends, *, told: Told | None = None) -> None:
+    """Bring a state to these ends of both logs, and not beyond; ``told`` learns how far it is.
 
     Raises:
         LogLost: the logs do not fit together.
@@ -66,10 +75,18 @@ async def fold(log: EventLog, state: State, ends: Ends) -> None:
     await history.open()
     try:
         while state.decided.sequence < ends.decisions:
-            await history.follow(timeout_s=_LOOK_S)
-        await history.observe_to(ends.observations)
+            await history.follow(timeout_s=_LOOK_S, upto=ends.decisions)
+            _tell(told, state, ends)
+        while (done := state.observed.sequence) < ends.observations:
+            await history.observe_to(min(ends.observations, done + _PAGE))
+            _tell(told, state, ends)
     finally:
         await history.close()
+
+
+def _tell(told: Told | None, state: State, ends: Ends) -> None:
+    if told is not None:
+        told(state.decided.sequence + state.observed.sequence, ends.total)
 
 
 async def chronicle(

@@ -136,6 +136,21 @@ async def test_a_fold_reaches_the_end_of_both_logs():
     assert list(state.backlog.proxies) == ["u1", "u2"]
 
 
+async def test_a_fold_goes_no_further_than_it_was_told():
+    made = world()
+    made.proxies("c1", proxy("u3", cpu=1))
+    made.cycle()
+    log, state, heard = stored(made), Witness(), []
+
+    await fold(
+        log.connection, state, Ends(2, 6), told=lambda done, whole: heard.append((done, whole))
+    )
+
+    assert (state.decided.sequence, state.observed.sequence) == (2, 6)
+    assert len(made.decisions) == 4
+    assert heard[-1] == (8, 8)
+
+
 async def test_a_witness_sees_each_cycle_as_it_was_decided():
     made = world()
     log = stored(made)
