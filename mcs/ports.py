@@ -97,6 +97,49 @@ class EventLog(Protocol):
         """The last message on ``subject`` (wildcards allowed), or None."""
 
 
+class Mark(msgspec.Struct, frozen=True):
+    """A message to be known again: ``digest`` is that of its subject and bytes."""
+
+    sequence: int
+    time_ns: int
+    digest: str
+
+
+class Archived(msgspec.Struct, frozen=True):
+    """What an archive holds of a stream; ``marks``: some of its messages in order, the last too."""
+
+    info: StreamInfo
+    marks: tuple[Mark, ...] = ()
+
+
+class Archive(Protocol):
+    """Copies of both streams outside NATS that only grow at their ends (``mcs export``).
+
+    After a crash it holds what it took, up to some message, and nothing by halves.
+    """
+
+    @property
+    def place(self) -> str:
+        """Its name, for people."""
+
+    def archived(self, stream: Stream) -> Archived | None:
+        """What it holds of a stream; None before it was begun."""
+
+    async def begin(self, streams: Mapping[Stream, StreamInfo]) -> None:
+        """Begin the streams that were not begun yet, each at its ``first``."""
+
+    async def add(self, stream: Stream, messages: Sequence[Stored]) -> None:
+        """Take the messages that follow those it has.
+
+        Raises:
+            BadSettings: they cannot be written.
+            LogLost: what it holds is damaged.
+        """
+
+    async def finish(self, stream: Stream) -> None:
+        """Keep what was added; before that it may be lost by a crash."""
+
+
 class Requests(Protocol):
     """Questions between members, not stored: subjects ``mcs.ctl.<asked>.<asker>.<what>``."""
 
