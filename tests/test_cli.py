@@ -90,6 +90,7 @@ def test_help_imports_nothing_heavy():
         ["status"],
         ["log"],
         ["why"],
+        ["export"],
         ["cluster", "cordon"],
         ["cluster", "uncordon"],
         ["cluster", "remove"],
