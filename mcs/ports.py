@@ -97,6 +97,35 @@ class EventLog(Protocol):
         """The last message on ``subject`` (wildcards allowed), or None."""
 
 
+class Snapshots(Protocol):
+    """Saved states, each whole under a name; only a help to start sooner, never the truth."""
+
+    async def names(self) -> list[str]:
+        """All names, the newest (last saved) first.
+
+        Raises:
+            Unavailable: no answer, or there is no place for snapshots.
+        """
+
+    async def load(self, name: str) -> bytes:
+        """What was saved.
+
+        Raises:
+            BadSnapshot: there is none of that name, or it is not whole.
+            Unavailable: no answer.
+        """
+
+    async def save(self, name: str, data: bytes) -> None:
+        """Keep ``data`` under a name, in place of what had it; seen by others only when whole.
+
+        Raises:
+            Unavailable: no answer, or no room; the old one may have been replaced.
+        """
+
+    async def delete(self, name: str) -> None:
+        """Drop one; nothing happens when there is none. Raises Unavailable."""
+
+
 class Mark(msgspec.Struct, frozen=True):
     """A message to be known again: ``digest`` is that of its subject and bytes."""
 

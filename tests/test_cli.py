@@ -190,8 +190,8 @@ def test_streams_are_made_then_found_as_wanted_then_different(run, tmp_path):
     first, second, third = asyncio.run(ask())
 
     assert first[0] == second[0] == 0
-    assert first[1].count("created") == 2
-    assert second[1].count("as wanted") == 2
+    assert first[1].count("created") == 3
+    assert second[1].count("as wanted") == 3
     assert third[0] == 6
     assert "num_replicas: wanted 3, found 1" in third[1]
 

@@ -1,4 +1,5 @@
-"""The two streams as mcs needs them: made when missing, compared when there, never deleted.
+"""The two streams, and the store of snapshots, as mcs needs them: made when missing, compared when
+there, never deleted.
 
 What differs is reported as data. Only differences that lose nothing are *safe*, and only those are
 applied, and only when asked. An update sends back the whole configuration that was read, with our
@@ -24,6 +25,8 @@ from mcs.adapters.jetstream_api import (
     ask,
 )
 from mcs.adapters.jetstream_connection import Connection
+from mcs.adapters.jetstream_snapshots import BUCKET, CHUNKS, METAS
+from mcs.adapters.jetstream_snapshots import STREAM as SNAPSHOTS
 from mcs.errors import BadSettings, Unavailable
 from mcs.events.subjects import DECISIONS, OBSERVATIONS
 from mcs.ports import Stream
@@ -53,6 +56,24 @@ _WANTED: Final[Config] = {
     "allow_direct": True,
 }
 _SUBJECTS: Final = {Stream.OBSERVATIONS: OBSERVATIONS, Stream.DECISIONS: DECISIONS}
+_WANTED_OF_SNAPSHOTS: Final[Config] = {
+    "storage": "file",
+    "retention": "limits",
+    "discard": "new",
+    # No limit in bytes: each server would set so much aside. The scheduler keeps a few and no more.
+    "max_msgs": -1,
+    "max_bytes": -1,
+    "max_age": 0,
+    "max_msgs_per_subject": -1,
+    "max_msg_size": -1,
+    "sealed": False,
+    "no_ack": False,
+    "deny_delete": False,
+    "deny_purge": False,
+    "allow_rollup_hdrs": True,  # how an object store replaces what describes an object
+    "allow_direct": True,
+    "subjects": [CHUNKS + ">", METAS + ">"],
+}
 _SAFE: Final = frozenset(
     {
         "subjects",
@@ -86,9 +107,9 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AppliedStream(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found of one stream, or done to it."""
+    """What was found of one stream, or done to it. ``stream``: its name for people."""
 
-    stream: Stream
+    stream: str
     identity: str
     created: bool = False
     differences: tuple[Difference, ...] = ()
@@ -104,11 +125,12 @@ class AppliedStreams(msgspec.Struct, frozen=True, kw_only=True):
 
     server_version: str
     streams: tuple[AppliedStream, ...]
+    snapshots: AppliedStream
 
     @property
     def as_wanted(self) -> bool:
         """Whether nothing differs any more."""
-        return all(stream.as_wanted for stream in self.streams)
+        return all(stream.as_wanted for stream in (*self.streams, self.snapshots))
 
 
 class _ConfigAnswer(Answer, frozen=True):
@@ -120,7 +142,7 @@ class _ConfigAnswer(Answer, frozen=True):
 async def apply_streams(
     log: JetStream, *, replicas: int = 1, change: bool = False
 ) -> AppliedStreams:
-    """Create OBSERVATIONS and DECISIONS, or compare those that exist.
+    """Create OBSERVATIONS, DECISIONS and the store of snapshots, or compare those that exist.
 
     Safe differences are applied only when ``change`` is set. Nothing is ever deleted.
 
@@ -130,8 +152,17 @@ async def apply_streams(
     """
     connection = log.connection
     version = await check_server(connection)
-    streams = [await _apply(connection, stream, replicas, change=change) for stream in Stream]
-    return AppliedStreams(server_version=version, streams=tuple(streams))
+    streams = [
+        await _apply(connection, stream, wanted_config(stream, replicas), change=change)
+        for stream in Stream
+    ]
+    wanted = _WANTED_OF_SNAPSHOTS | {"num_replicas": replicas}
+    snapshots = await _apply(connection, SNAPSHOTS, wanted, change=change)
+    return AppliedStreams(
+        server_version=version,
+        streams=tuple(streams),
+        snapshots=msgspec.structs.replace(snapshots, stream=BUCKET),
+    )
 
 
 async def check_server(connection: Connection) -> str:
@@ -190,19 +221,18 @@ def differences(wanted: Config, found: Config) -> tuple[Difference, ...]:
 
 
 async def _apply(
-    connection: Connection, stream: Stream, replicas: int, *, change: bool
+    connection: Connection, stream: str, wanted: Config, *, change: bool
 ) -> AppliedStream:
-    wanted = wanted_config(stream, replicas)
     answer = await ask(connection, f"STREAM.INFO.{stream}", _ConfigAnswer)
     if answer.error is not None and answer.error.err_code == STREAM_NOT_FOUND:
-        config = _with_identity({"name": str(stream), **wanted})
+        config = _with_identity({"name": stream, **wanted})
         answer = await ask(connection, f"STREAM.CREATE.{stream}", _ConfigAnswer, config)
         if answer.error is None:
             return AppliedStream(stream=stream, identity=_identity(answer.config), created=True)
         if answer.error.err_code == _NAME_IN_USE:  # somebody else was first
             answer = await ask(connection, f"STREAM.INFO.{stream}", _ConfigAnswer)
     if answer.error is not None:
-        raise _setting_error(answer.error, str(stream))
+        raise _setting_error(answer.error, stream)
     found = answer.config
     differing = differences(wanted, found)
     if change and any(difference.safe for difference in differing):
@@ -214,7 +244,7 @@ async def _apply(
 
 
 async def _change(
-    connection: Connection, stream: Stream, found: Config, differing: tuple[Difference, ...]
+    connection: Connection, stream: str, found: Config, differing: tuple[Difference, ...]
 ) -> Config:
     changed = {d.field: d.wanted for d in differing if d.safe and d.field != _METADATA_IDENTITY}
     config = found | changed
@@ -222,7 +252,7 @@ async def _change(
         config = _with_identity(config)
     answer = await ask(connection, f"STREAM.UPDATE.{stream}", _ConfigAnswer, config)
     if answer.error is not None:
-        raise _setting_error(answer.error, str(stream))
+        raise _setting_error(answer.error, stream)
     return answer.config
 
 

@@ -37,10 +37,12 @@ def streams() -> None:
 )
 @option("--change", is_flag=True, help="Change settings in place where that loses nothing.")
 def apply(*, replicas: int, change: bool, **options: Any) -> None:
-    """Create OBSERVATIONS and DECISIONS, or compare those that exist. Never deletes anything."""
+    """Create OBSERVATIONS, DECISIONS and the store of snapshots, or compare those that exist.
+    Never deletes anything.
+    """
     applied = asyncio.run(_apply(log_source(options), replicas, change=change))
     click.echo(f"nats-server {applied.server_version}")
-    for stream in applied.streams:
+    for stream in (*applied.streams, applied.snapshots):
         _tell(stream, change=change)
     if not applied.as_wanted:
         raise click.exceptions.Exit(DIFFERS)

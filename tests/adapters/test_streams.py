@@ -6,7 +6,13 @@ import pytest
 
 from mcs.adapters.jetstream import connect
 from mcs.adapters.nats_server import embedded_server
-from mcs.adapters.streams import AppliedStreams, apply_streams, differences, wanted_config
+from mcs.adapters.streams import (
+    AppliedStream,
+    AppliedStreams,
+    apply_streams,
+    differences,
+    wanted_config,
+)
 from mcs.errors import BadSettings, LogError
 from mcs.ports import Stream
 from tools.free_ports import reserve_port
@@ -29,6 +35,23 @@ async def test_missing_streams_are_made_and_found_as_wanted_afterwards(tmp_path)
         assert len({s.identity for s in made.streams}) == 2
         assert (await log.info(OBS)).identity == made.streams[0].identity
         assert found.server_version == "2.15.1"
+        await log.close()
+
+
+async def test_the_store_of_snapshots_is_made_compared_and_mended(tmp_path):
+    async with embedded_server(tmp_path) as server:
+        log = await connect(server.url)
+        made = (await apply_streams(log)).snapshots
+        config = (await log.connection.client.jsm().stream_info("OBJ_mcs-snapshots")).config
+        await log.connection.client.jsm().update_stream(config.evolve(max_age=3600))
+        found = (await apply_streams(log)).snapshots
+        mended = await apply_streams(log, change=True)
+        again = (await apply_streams(log)).snapshots
+
+        assert (made.stream, made.created) == ("mcs-snapshots", True)
+        assert [(d.field, d.safe) for d in found.differences] == [("max_age", True)]
+        assert mended.as_wanted
+        assert (again.created, again.differences) == (False, ())
         await log.close()
 
 
@@ -168,4 +191,5 @@ def test_a_field_the_server_leaves_out_is_off():
     config = wanted_config(OBS, 1) | {"metadata": {"mcs.identity": "x"}}
     without = {field: value for field, value in config.items() if field != "allow_atomic"}
     assert differences(config, without) == ()
-    assert AppliedStreams(server_version="", streams=()).as_wanted
+    store = AppliedStream(stream="mcs-snapshots", identity="y")
+    assert AppliedStreams(server_version="", streams=(), snapshots=store).as_wanted

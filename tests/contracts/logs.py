@@ -8,7 +8,9 @@ from typing import Self
 from mcs.adapters.clock import SystemClock
 from mcs.adapters.jetstream import JetStream, connect
 from mcs.adapters.jetstream_api import Answer, ask
+from mcs.adapters.jetstream_snapshots import CHUNKS, STREAM, JetStreamSnapshots
 from mcs.adapters.memory_log import MemoryBroker, MemoryLog
+from mcs.adapters.memory_snapshots import MemorySnapshots
 from mcs.adapters.streams import apply_streams
 from mcs.ports import Stream
 
@@ -18,6 +20,7 @@ class MemoryWorld:
 
     async def __aenter__(self) -> Self:
         self._broker = MemoryBroker(SystemClock())
+        self._bucket: dict[str, bytes] = {}
         self._open = AsyncExitStack()
         return self
 
@@ -28,6 +31,12 @@ class MemoryWorld:
         log = self._broker.connect()
         self._open.push_async_callback(log.close)
         return log
+
+    async def snapshots(self) -> MemorySnapshots:
+        return MemorySnapshots(self._bucket)
+
+    async def lose_snapshots(self) -> None:
+        self._bucket.clear()
 
     async def trim(self, stream: Stream, first: int) -> None:
         self._broker.trim(stream, first)
@@ -53,6 +62,7 @@ class NatsWorld:
         self._admin = await self.connect()
         for stream in Stream:
             await self._api(f"STREAM.DELETE.{stream}")  # missing the first time
+        await self._api(f"STREAM.DELETE.{STREAM}")
         await apply_streams(self._admin)
         return self
 
@@ -63,6 +73,14 @@ class NatsWorld:
         log = await connect(self.url)
         self._open.push_async_callback(log.close)
         return log
+
+    async def snapshots(self) -> JetStreamSnapshots:
+        return JetStreamSnapshots((await self.connect()).connection)
+
+    async def lose_snapshots(self) -> None:
+        """What names them stays; their content is lost."""
+        answer = await self._api(f"STREAM.PURGE.{STREAM}", {"filter": CHUNKS + ">"})
+        assert answer.error is None
 
     async def trim(self, stream: Stream, first: int) -> None:
         assert (await self._api(f"STREAM.PURGE.{stream}", {"seq": first})).error is None
