@@ -126,7 +126,7 @@ def segment_name(stream: Stream, first: int, last: int) -> str:
 def encode_line(stored: Stored) -> bytes:
     """A message as a line."""
     head = (
-        f'{{"sequence":{stored.sequence},"time":"{_second(stored.time_ns // 1_000_000_000)}",'
+        f'{{"sequence":{stored.sequence},"time":"{utc(stored.time_ns // 1_000_000_000)}",'
         f'"time_ns":{stored.time_ns},"subject":'
     ).encode() + msgspec.json.encode(stored.subject)
     if _is_object(stored.data):
@@ -158,6 +158,12 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+@lru_cache(maxsize=16)
+def utc(seconds: int) -> str:
+    """A Unix time, for people."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
 BAD_LINE: Final = (ValueError, msgspec.MsgspecError, binascii.Error)
 """What ``decode_line`` raises."""
 
@@ -172,8 +178,3 @@ def _is_object(data: bytes) -> bool:
     except (UnicodeDecodeError, msgspec.MsgspecError, RecursionError):
         return False
     return True
-
-
-@lru_cache(maxsize=16)
-def _second(seconds: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
