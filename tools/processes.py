@@ -67,6 +67,11 @@ class Process:
         """Whether the process exists (a paused one does)."""
         return self._child is not None and self._child.poll() is None
 
+    @property
+    def exit_code(self) -> int | None:
+        """How it ended (a signal: its number, negative); None: it runs, or never did."""
+        return None if self._child is None else self._child.poll()
+
     async def start(self) -> None:
         """Start, or start again, and return when the probe succeeds."""
         if self.running:
@@ -102,7 +107,7 @@ class Process:
         deadline = time.monotonic() + self._ready_timeout_s
         while not await asyncio.to_thread(self._ready):
             if not self.running:
-                raise StartFailed(f"{self.name} ended with {self._exit_code()}:\n{self.tail()}")
+                raise StartFailed(f"{self.name} ended with {self.exit_code}:\n{self.tail()}")
             if time.monotonic() > deadline:
                 text = f"{self.name} was not ready within {self._ready_timeout_s:g} s"
                 raise StartFailed(f"{text}:\n{self.tail()}")
@@ -152,9 +157,6 @@ class Process:
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
-
-    def _exit_code(self) -> int | None:
-        return None if self._child is None else self._child.returncode
 
 
 @atexit.register
