@@ -34,6 +34,7 @@ PROVIDER: Final = "mcs"
 DEFAULT_DOMAIN: Final = "multicluster.admiralty.io"
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")
+_ATTEMPT = re.compile(r"(0|[1-9][0-9]{0,8})\Z")  # one way to write each number
 
 
 class PodKey(msgspec.Struct, frozen=True, order=True):
@@ -140,8 +141,8 @@ def split_placement(placement: str) -> tuple[ProxyUid, int]:
     Raises:
         BadName: not ``<uid>.<number>``.
     """
-    uid, dot, attempt = placement.rpartition(".")
-    if not dot or not uid or not (attempt.isascii() and attempt.isdigit()):
+    uid, _, attempt = placement.rpartition(".")
+    if not uid or not _ATTEMPT.match(attempt):
         raise BadName(f"{placement!r} is not a placement id (<proxy uid>.<attempt>)")
     return ProxyUid(uid), int(attempt)
 

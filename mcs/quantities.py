@@ -17,6 +17,9 @@ from mcs.errors import BadQuantity
 Resources = dict[str, int]
 """Amount by resource name: ``cpu`` in thousandths of a core, the rest in units."""
 
+LARGEST: Final = 2**63 - 1
+"""The largest amount: Kubernetes caps every quantity there (k8s.io/apimachinery, Quantity)."""
+
 CPU: Final = "cpu"
 MEMORY: Final = "memory"
 PODS: Final = "pods"
@@ -61,7 +64,14 @@ def parse(resource: str, text: str) -> int:
 
 def parse_all(amounts: Mapping[str, str]) -> Resources:
     """A Kubernetes resource list as amounts, in the order of names."""
-    return {name: parse(name, amounts[name]) for name in sorted(amounts)}
+    return bounded({name: parse(name, text) for name, text in amounts.items()})
+
+
+def bounded(amounts: Mapping[str, int]) -> Resources:
+    """Amounts as an event can hold them, none negative nor beyond ``LARGEST``, ordered by name:
+    users may ask for any number, and sums of theirs grow beyond it.
+    """
+    return {name: min(max(0, amounts[name]), LARGEST) for name in sorted(amounts)}
 
 
 def add(left: Mapping[str, int], right: Mapping[str, int]) -> Resources:

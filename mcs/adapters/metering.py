@@ -278,8 +278,8 @@ class _StateCollector(Collector):
         waiting = len(state.backlog.waiting)
         yield GaugeMetricFamily("mcs_pods_waiting", "Pods without a place", value=waiting)
         parked = CounterMetricFamily("mcs_frames_parked", "Not understood", labels=["reason"])
-        for reason, count in sorted(state.parked.items()):
-            parked.add_metric([reason], count)
+        for reason, entry in sorted(state.parked.items()):
+            parked.add_metric([reason], entry.count)
         yield parked
         heard = GaugeMetricFamily(
             "mcs_cluster_heard_seconds", "Log time since a cluster was heard", labels=["cluster"]

@@ -117,6 +117,10 @@ def _placed(proxy: Proxy, target: str, name: str, node: str, keys: Keys) -> PodP
         attempt=attempt,
         name=name,
     )
+    try:
+        text = _encoder.encode(manifest).decode()
+    except (OverflowError, RecursionError) as error:
+        raise BadManifest(f"unreadable manifest: {error}") from error
     return PodPlaced(
         placement=placement_id(proxy.uid, attempt),
         uid=proxy.uid,
@@ -125,7 +129,7 @@ def _placed(proxy: Proxy, target: str, name: str, node: str, keys: Keys) -> PodP
         namespace=proxy.namespace,
         name=proxy.name,
         delegate=name,
-        manifest=_encoder.encode(manifest).decode(),
+        manifest=text,
         node=node,
         requests=proxy.requests,
     )

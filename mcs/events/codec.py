@@ -7,19 +7,23 @@ header does not read raises ``BadFrame``.
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
 from mcs.errors import BadFrame, BadSubject
 from mcs.events import subjects
 from mcs.events.decisions import Decision
-from mcs.events.event import Last
+from mcs.events.event import Count, Last
 from mcs.events.frames import DecisionFrame, ObservationFrame
 from mcs.events.observations import Observation, Unknown
-from mcs.names import CLOCK, OPERATOR
 
 T = TypeVar("T")
+
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes that are not what they should be; the last one when values stand
+in each other some thousand deep.
+"""
 
 _encoder = msgspec.json.Encoder()
 _observations = msgspec.json.Decoder(ObservationFrame)
@@ -33,23 +37,23 @@ class _Tag(msgspec.Struct):
 
 
 class _ObservationHead(msgspec.Struct):
-    schema: int
+    schema: Count
     source: str
     channel: str
     events: list[msgspec.Raw]
-    epoch: int = 0
-    number: int = 0
+    epoch: Count = 0
+    number: Count = 0
     previous: str = ""
     at: str = ""
 
 
 class _DecisionHead(msgspec.Struct):
-    schema: int
-    reign: int
-    cycle: int
-    index: int
-    count: int
-    based_on: int
+    schema: Count
+    reign: Count
+    cycle: Count
+    index: Count
+    count: Count
+    based_on: Count
     previous: str
     observed: str
     state: str
@@ -75,9 +79,9 @@ def decode_observation(subject: str, data: bytes) -> tuple[ObservationFrame, tup
     unknown: tuple[Unknown, ...] = ()
     try:
         frame = _observations.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         frame, unknown = _observation_parts(data)
-    if frame.source != source or (source not in {CLOCK, OPERATOR} and frame.channel != channel):
+    if (frame.source, frame.channel) != (source, channel):
         raise BadFrame(f"frame of {frame.source}/{frame.channel} on subject {subject}")
     return frame, unknown
 
@@ -90,11 +94,11 @@ def decode_decision(subject: str, data: bytes) -> tuple[DecisionFrame, tuple[Unk
     """
     try:
         return _decisions.decode(data), ()
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         pass
     try:
         head = msgspec.json.decode(data, type=_DecisionHead)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise BadFrame(f"unreadable decision frame on {subject}: {error}") from error
     events, unknown = _each(head.events, _decision)
     fields = {name: getattr(head, name) for name in head.__struct_fields__ if name != "events"}
@@ -104,7 +108,7 @@ def decode_decision(subject: str, data: bytes) -> tuple[DecisionFrame, tuple[Unk
 def _observation_parts(data: bytes) -> tuple[ObservationFrame, tuple[Unknown, ...]]:
     try:
         head = msgspec.json.decode(data, type=_ObservationHead)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise BadFrame(f"unreadable observation frame: {error}") from error
     events, unknown = _each(head.events, _observation)
     fields = {name: getattr(head, name) for name in head.__struct_fields__ if name != "events"}
@@ -119,7 +123,7 @@ def _each(
     for raw in raws:
         try:
             events.append(decoder.decode(raw))
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             unknown.append(Unknown(tag=_tag(raw), error=str(error)))
     return tuple(events), tuple(unknown)
 
@@ -127,5 +131,5 @@ def _each(
 def _tag(raw: msgspec.Raw) -> str:
     try:
         return msgspec.json.decode(raw, type=_Tag).type
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return ""

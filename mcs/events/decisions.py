@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mcs.events.event import Event, Part
+from mcs.events.event import Count, Event, Part
 
 
 class Fits(Part, tag="fits", tag_field="verdict", frozen=True, kw_only=True):
@@ -28,19 +28,19 @@ class Policy(Part, frozen=True, kw_only=True):
     """The knobs of a scheduler, recorded when they take effect. Times are seconds of log time."""
 
     score: str = "most-replicas"
-    lost_after_s: int = 40  # heartbeats missing so long make a cluster lost
-    unschedulable_after_s: int = 30  # a delegate without a node so long is tried elsewhere
-    backoff_s: int = 10  # first wait before a cluster that failed a pod is tried again
-    backoff_max_s: int = 300
-    jump_s: int = 5  # the most that one gap between messages counts
-    cycle_bytes: int = 4 * 1024 * 1024
-    cycle_frames: int = 256
+    lost_after_s: Count = 40  # heartbeats missing so long make a cluster lost
+    unschedulable_after_s: Count = 30  # a delegate without a node so long is tried elsewhere
+    backoff_s: Count = 10  # first wait before a cluster that failed a pod is tried again
+    backoff_max_s: Count = 300
+    jump_s: Count = 5  # the most that one gap between messages counts
+    cycle_bytes: Count = 4 * 1024 * 1024
+    cycle_frames: Count = 256
 
 
 class SchedulerClaimed(Event, tag="scheduler.claimed", frozen=True, kw_only=True):
     """A scheduler became the active one; ``id`` is random, to find its own claim again."""
 
-    reign: int
+    reign: Count
     id: str
     version: str = ""
 
@@ -52,8 +52,8 @@ class CycleMarked(Event, tag="cycle.marked", frozen=True, kw_only=True):
 class PolicyActivated(Event, tag="policy.activated", frozen=True, kw_only=True):
     """From here on these rules hold; observations use tags and fields of ``schema``."""
 
-    rules: int
-    schema: int
+    rules: Count
+    schema: Count
     version: str
     policy: Policy
 
@@ -74,7 +74,7 @@ class PodPlaced(Event, tag="pod.placed", frozen=True, kw_only=True):
     delegate: str
     manifest: str
     node: str
-    requests: dict[str, int] = {}
+    requests: dict[str, Count] = {}
 
 
 class PodDeferred(Event, tag="pod.deferred", frozen=True, kw_only=True):
@@ -101,7 +101,7 @@ class PlacementWithdrawn(Event, tag="placement.withdrawn", frozen=True, kw_only=
     name: str
     delegate: str
     reason: str
-    grace_s: int | None = None
+    grace_s: Count | None = None
     unbound_only: bool = False
 
 

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
+
+from mcs.quantities import LARGEST
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=LARGEST)]
+"""A number that cannot be negative: an amount, a sequence, how many there are. It is bounded, since
+JSON knows no bounds but our encoder does: a number that can be read and not be written again would
+stop whoever folds it.
+"""
+
+Number = Annotated[int, msgspec.Meta(ge=-LARGEST, le=LARGEST)]
+"""Any other number: a priority."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=True):
@@ -16,5 +29,5 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Last(Part, frozen=True, kw_only=True):
     """A known point of a log: a message's sequence and digest; (0, "") is the beginning."""
 
-    sequence: int = 0
+    sequence: Count = 0
     digest: str = ""

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from mcs.events.decisions import Decision
-from mcs.events.event import Last
+from mcs.events.event import Count, Last
 from mcs.events.observations import Observation
 
 SCHEMA: Final = 1
@@ -29,11 +29,11 @@ class ObservationFrame(msgspec.Struct, frozen=True, kw_only=True):
     frame before it there; ``at`` is the writer's own time, for people only.
     """
 
-    schema: int = SCHEMA
+    schema: Count = SCHEMA
     source: str
-    epoch: int = 0
+    epoch: Count = 0
     channel: str
-    number: int = 0
+    number: Count = 0
     previous: str = ""
     at: str = ""
     events: tuple[Observation, ...]
@@ -47,12 +47,12 @@ class DecisionFrame(msgspec.Struct, frozen=True, kw_only=True):
     OBSERVATIONS up to ``based_on``; ``state``: digest of the projections the cycle was decided in.
     """
 
-    schema: int = SCHEMA
-    reign: int
-    cycle: int
-    index: int = 0
-    count: int = 1
-    based_on: int
+    schema: Count = SCHEMA
+    reign: Count
+    cycle: Count
+    index: Count = 0
+    count: Count = 1
+    based_on: Count
     previous: str
     last: Last = Last()
     observed: str

@@ -5,12 +5,14 @@ Resource amounts are ``mcs.quantities`` integers; times are RFC 3339 text as Kub
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
 from mcs.events.constraints import Constraints, Dependency, Taint
-from mcs.events.event import Event, Last, Part
+from mcs.events.event import Count, Event, Last, Number, Part
 
 
 class ClusterJoined(Event, tag="cluster.joined", frozen=True, kw_only=True):
@@ -34,13 +36,13 @@ class ClusterHeartbeat(Event, tag="cluster.heartbeat", frozen=True, kw_only=True
     resync; ``decision`` is the last decision the agent read.
     """
 
-    totals: dict[str, int] = {}
-    free: dict[str, int] = {}
+    totals: dict[str, Count] = {}
+    free: dict[str, Count] = {}
     labels: dict[str, str] = {}
     kubernetes: str = ""
-    nodes: int = 0
-    pods: int = 0
-    resyncs: dict[str, int] = {}
+    nodes: Count = 0
+    pods: Count = 0
+    resyncs: dict[str, Count] = {}
     decision: Last = Last()
 
 
@@ -61,14 +63,14 @@ class ResyncStarted(Event, tag="resync.started", frozen=True, kw_only=True):
 class ResyncCompleted(Event, tag="resync.completed", frozen=True, kw_only=True):
     """The account that began at sequence ``started`` is whole."""
 
-    started: int
+    started: Count
 
 
 class NodeObserved(Event, tag="node.observed", frozen=True, kw_only=True):
     """A real node of the cluster as it is now."""
 
     name: str
-    allocatable: dict[str, int]
+    allocatable: dict[str, Count]
     labels: dict[str, str] = {}
     taints: tuple[Taint, ...] = ()
     ready: bool = True
@@ -86,7 +88,7 @@ class NodePoolObserved(Event, tag="nodepool.observed", frozen=True, kw_only=True
     """A node pool has ``nodes`` nodes."""
 
     name: str
-    nodes: int
+    nodes: Count
 
 
 class NodePoolGone(Event, tag="nodepool.gone", frozen=True, kw_only=True):
@@ -102,7 +104,7 @@ class PodObserved(Event, tag="pod.observed", frozen=True, kw_only=True):
     namespace: str
     name: str
     node: str
-    requests: dict[str, int] = {}
+    requests: dict[str, Count] = {}
 
 
 class PodGone(Event, tag="pod.gone", frozen=True, kw_only=True):
@@ -132,9 +134,9 @@ class ProxyObserved(Event, tag="proxy.observed", frozen=True, kw_only=True):
     name: str
     created: str
     manifest: str
-    requests: dict[str, int] = {}
+    requests: dict[str, Count] = {}
     constraints: Constraints = Constraints()
-    priority: int = 0
+    priority: Number = 0
     gates: tuple[str, ...] = ()
     dependencies: tuple[Dependency, ...] = ()
     cluster: str = ""
@@ -149,7 +151,7 @@ class ProxyDeleted(Event, tag="proxy.deleted", frozen=True, kw_only=True):
     uid: str
     namespace: str
     name: str
-    grace_s: int | None = None
+    grace_s: Count | None = None
 
 
 class ProxyGone(Event, tag="proxy.gone", frozen=True, kw_only=True):
@@ -189,7 +191,7 @@ class DelegateObserved(Event, tag="delegate.observed", frozen=True, kw_only=True
     uid: str
     phase: Phase = Phase.PENDING
     node: str = ""
-    requests: dict[str, int] = {}
+    requests: dict[str, Count] = {}
     unschedulable: str = ""
     deleting: bool = False
     annotations: dict[str, str] = {}
@@ -249,11 +251,19 @@ class OperatorCommanded(Event, tag="operator.commanded", frozen=True, kw_only=Tr
     by: str = ""
 
 
+_TAG: Final = re.compile(r"[a-z][a-z0-9]{0,30}\.[a-z][a-z0-9]{0,30}\Z")
+
+
 class Unknown(Part, frozen=True, kw_only=True):
     """An event whose tag or fields this version does not know; parked, never folded."""
 
     tag: str
     error: str = ""
+
+    @property
+    def named(self) -> str:
+        """The tag, where it is one; whoever wrote it may have put anything there."""
+        return self.tag if _TAG.match(self.tag) else "(no tag)"
 
 
 Observation = (

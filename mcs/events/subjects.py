@@ -8,10 +8,11 @@ mcs.ctl.<asked>.<asker>.<what>       requests between members (core NATS, not st
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
-from mcs.errors import BadSubject
-from mcs.names import CLOCK, NOBODY
+from mcs.errors import BadName, BadSubject
+from mcs.names import CLOCK, NOBODY, OPERATOR, cluster_name
 
 OBSERVATIONS: Final = "mcs.obs.>"
 DECISIONS: Final = "mcs.dec.>"
@@ -22,6 +23,7 @@ CLUSTER: Final = "cluster"
 CAPACITY: Final = "capacity"
 PROXY: Final = "proxy"
 _DELEGATE: Final = "delegate."
+_CHANNELS: Final = {CLUSTER, CAPACITY, PROXY}
 
 
 def delegate_channel(source: str) -> str:
@@ -54,20 +56,27 @@ def control(asked: str, asker: str, what: str) -> str:
     return f"mcs.ctl.{asked}.{asker}.{what}"
 
 
+@lru_cache(maxsize=4096)
 def parse_observation(subject: str) -> tuple[str, str]:
     """Cluster and channel of an observation's subject (``_clock``: channel empty).
 
     Raises:
-        BadSubject: not under ``mcs.obs.``, or no channel.
+        BadSubject: not under ``mcs.obs.``, no cluster's name, or no channel of ours.
     """
-    parts = subject.split(".", 3)
-    if parts[:2] != ["mcs", "obs"] or len(parts) < 3 or not all(subject.split(".")):
+    mcs, obs, writer, channel = (*subject.split(".", 3), "", "", "", "")[:4]
+    if (mcs, obs) != ("mcs", "obs") or not all(subject.split(".")):
         raise BadSubject(f"{subject!r} is not a subject of OBSERVATIONS")
-    if len(parts) == 3:
-        if parts[2] != CLOCK:
-            raise BadSubject(f"{subject!r} names no channel")
-        return parts[2], ""
-    return parts[2], parts[3]
+    if writer == CLOCK and not channel:
+        return writer, channel
+    if writer == OPERATOR and channel and "." not in channel:
+        return writer, channel
+    try:
+        cluster_name(writer)
+        if channel not in _CHANNELS:
+            cluster_name(delegate_source(channel) or "")
+    except BadName as error:
+        raise BadSubject(f"{subject!r} names no cluster, or no channel of one") from error
+    return writer, channel
 
 
 def parse_decision(subject: str) -> tuple[str, str]:

@@ -14,6 +14,9 @@ import re
 from collections.abc import Sequence
 from typing import Final, cast
 
+import msgspec
+
+from mcs.errors import BadManifest
 from mcs.names import Keys, PodKey
 from mcs.objects import tolerations
 from mcs.objects.manifest import parsed
@@ -38,6 +41,38 @@ _HASH: Final = 10
 _SUBDOMAIN: Final = re.compile(r"[a-z0-9][-a-z0-9.]*\Z")
 
 
+class _Mount(msgspec.Struct, rename="camel"):
+    name: str | None = None
+    mount_path: str | None = None
+
+
+class _Container(msgspec.Struct, rename="camel"):
+    volume_mounts: list[_Mount] | None = None
+
+
+class _Volume(msgspec.Struct):
+    name: str | None = None
+
+
+class _Spec(msgspec.Struct, rename="camel"):
+    tolerations: list[dict[str, object]] | None = None
+    volumes: list[_Volume] | None = None
+    containers: list[_Container] | None = None
+    init_containers: list[_Container] | None = None
+
+
+class _Metadata(msgspec.Struct):
+    labels: dict[str, str] | None = None
+    annotations: dict[str, str] | None = None
+
+
+class _Shape(msgspec.Struct):
+    """What is read of a manifest has the form that Kubernetes gives it, whoever wrote it."""
+
+    metadata: _Metadata | None = None
+    spec: _Spec | None = None
+
+
 def delegate_manifest(
     manifest: str, *, keys: Keys, source: str, pod: PodKey, uid: str, attempt: int, name: str
 ) -> Json:
@@ -49,6 +84,10 @@ def delegate_manifest(
         BadManifest: it cannot be read.
     """
     written = parsed(manifest)
+    try:
+        msgspec.convert(written, _Shape)
+    except msgspec.ValidationError as error:
+        raise BadManifest(f"unreadable manifest: {error}") from error
     metadata = _object(written, "metadata")
     return {
         "apiVersion": "v1",

@@ -48,7 +48,7 @@ def decoded(text: str, type: type[T]) -> T:
     """
     try:
         return msgspec.json.decode(text, type=type)
-    except (msgspec.DecodeError, UnicodeError) as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise BadManifest(f"unreadable manifest: {error}") from error
 
 
@@ -60,7 +60,7 @@ def parsed(text: str) -> Json:
     """
     try:
         return msgspec.json.decode(text, type=Json)
-    except (msgspec.DecodeError, UnicodeError) as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise BadManifest(f"unreadable manifest: {error}") from error
 
 

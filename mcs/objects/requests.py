@@ -23,7 +23,7 @@ from typing import Final
 import msgspec
 
 from mcs.objects.kinds import Camel, Container, Pod, PodSpec, Raw, ResourceRequirements
-from mcs.quantities import CPU, MEMORY, Resources, add, most, parse
+from mcs.quantities import CPU, MEMORY, Resources, add, bounded, most, parse
 
 _Amounts = Mapping[str, str | int | float]
 _POD_LEVEL: Final = (CPU, MEMORY)
@@ -101,7 +101,7 @@ def _total(spec: PodSpec, requests: Callable[[Container], Resources]) -> Resourc
         total |= {name: amount for name, amount in stated.items() if _for_whole_pod(name)}
     if spec.overhead:
         total = add(total, _amounts(spec.overhead))
-    return {name: total[name] for name in sorted(total) if total[name]}
+    return bounded({name: amount for name, amount in total.items() if amount})
 
 
 def _asked(container: Container) -> Resources:

@@ -11,7 +11,7 @@ import msgspec
 from mcs.errors import BadSettings
 from mcs.events.observations import NodeObserved
 from mcs.names import DEFAULT_DOMAIN, VIRTUAL_NODE_TAINT
-from mcs.quantities import PODS, Resources
+from mcs.quantities import PODS, Resources, bounded
 
 _PRIVATE: Final = (
     r"kubernetes\.io/hostname",
@@ -64,8 +64,8 @@ def summarised(
                 left = amount - taken.get(name, 0) - gone
                 free[name] = free.get(name, 0) + max(0, left)
     return Summary(
-        totals=_ordered(totals),
-        free=_ordered(free),
+        totals=bounded(totals),
+        free=bounded(free),
         labels=common_labels((node.labels for node in everything), excluded=excluded),
         nodes=len(everything),
         pods=sum(count.get(node.name, 0) for node in everything),
@@ -100,7 +100,3 @@ def may_stand_for_a_cluster(key: str) -> bool:
     single node (its hostname, its role) or of ours must not.
     """
     return _private.fullmatch(key) is None
-
-
-def _ordered(amounts: Resources) -> Resources:
-    return {name: amounts[name] for name in sorted(amounts)}

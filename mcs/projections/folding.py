@@ -56,7 +56,9 @@ ProxyEvent = ProxyObserved | ProxyDeleted | ProxyGone
 def fold_observation(
     state: State, source: str, channel: str, event: Observation, sequence: int
 ) -> str:
-    """Fold one event of a cluster's frame; returns why it was parked, or nothing."""
+    """Fold one event of a cluster's frame; returns why it was parked (one of few kinds), or
+    nothing.
+    """
     match event:
         case ClusterJoined() | Ticked() | OperatorCommanded():
             pass  # a join counts by its frame; the others have writers of their own
@@ -146,7 +148,7 @@ def _complete(state: State, source: str, channel: str, started: int) -> None:
 def _proxy(state: State, source: str, channel: str, event: ProxyEvent) -> str:
     known = state.backlog.proxies.get(event.uid)
     if known is not None and known.source != source:
-        return f"proxy {event.uid} of {known.source} named by {source}"
+        return "another cluster's proxy"
     match event:
         case ProxyObserved():
             resync = state.membership.resync_of(source, channel)
@@ -169,10 +171,10 @@ def _delegate(state: State, target: str, channel: str, event: DelegateEvent) -> 
     if known is not None and known.decided:
         right = (known.target, subjects.delegate_channel(known.source))
         if (target, channel) != right:
-            return f"placement {event.placement} spoken of by {target} on {channel}"
+            return "another cluster's placement, or on another channel"
     placement = state.ledger.apply(event, elapsed_ms=state.elapsed_ms)
     if placement is None:
-        return f"bad placement id {event.placement}"
+        return "no placement id"
     match event:
         case DelegateObserved():
             if placement.stage is Stage.ENDED:

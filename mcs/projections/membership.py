@@ -32,6 +32,7 @@ class Admission(StrEnum):
     OLD = "old"  # folded before, or of an epoch that is over
     GAP = "gap"  # something before it is missing: ask for a resync
     STRANGER = "stranger"  # another cluster (uid) under a known name
+    FOREIGN = "foreign"  # of an epoch that no join began
 
 
 class Channel(msgspec.Struct):
@@ -89,6 +90,8 @@ class Membership:
         if isinstance(first, ClusterJoined) and frame.channel == subjects.CLUSTER:
             return self._join(first, frame.source, sequence, digest, elapsed_ms)
         member = self.members.get(frame.source)
+        if frame.epoch > (member.epoch if member else -1):
+            return Admission.OLD if member and member.removed else Admission.FOREIGN
         if member is None or frame.epoch != member.epoch or member.epoch == 0:
             return Admission.OLD
         self._digest.touch(frame.source)
@@ -178,6 +181,16 @@ class Membership:
         """The newest decision that any agent says it has read."""
         heard = (member.heartbeat.decision for member in self.members.values())
         return max(heard, key=lambda last: last.sequence, default=Last())
+
+    def dump(self) -> list[Member]:
+        """All there is, in order; not a copy."""
+        return list(self.members.values())
+
+    def restore(self, members: list[Member]) -> None:
+        """Take a dump, into a fresh one of these."""
+        for member in members:
+            self.members[member.name] = member
+            self._digest.touch(member.name)
 
     def digest(self) -> str:
         """Digest of all members."""

@@ -7,6 +7,7 @@ same log in that order has the same digest at every cycle.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -16,7 +17,7 @@ from mcs.events import codec
 from mcs.events.decisions import Policy
 from mcs.events.event import Last
 from mcs.events.frames import DecisionFrame, ObservationFrame, digest, running
-from mcs.events.observations import OperatorCommanded, Verb
+from mcs.events.observations import OperatorCommanded, Unknown, Verb
 from mcs.names import CLOCK, OPERATOR
 from mcs.projections.backlog import Backlog
 from mcs.projections.digest import combine
@@ -30,6 +31,23 @@ RULES: Final = 1
 would be folded or decided otherwise."""
 
 _NS_PER_MS: Final = 1_000_000
+
+
+PARKED_MOST: Final = 64
+"""Kinds of parked things that are told apart; what others invent must not fill the memory."""
+_OTHERS: Final = "others"
+_NOT_ADMITTED: Final = {
+    Admission.STRANGER: "join of another cluster under a known name",
+    Admission.FOREIGN: "frame of an epoch that no join began",
+}
+
+
+class Parked(msgspec.Struct):
+    """How often something of one kind was passed over, and the last message in which it was."""
+
+    count: int = 0
+    sequence: int = 0
+    subject: str = ""
 
 
 class State:
@@ -54,7 +72,7 @@ class State:
         self.elapsed_ms = 0
         self.longest_jump_ms = 0
         self.commands: dict[str, None] = {}
-        self.parked: dict[str, int] = {}
+        self.parked: dict[str, Parked] = {}
         self.observed = Last()  # sequence, and running digest, of OBSERVATIONS
         self.decided = Last()  # sequence and digest of the last decision frame
         self.lasts: dict[str, Last] = {}
@@ -73,14 +91,19 @@ class State:
         try:
             frame, unknown = codec.decode_observation(subject, data)
         except BadFrame:
-            self._park("unreadable frame")
+            self._park("unreadable frame", sequence, subject)
             return
         for event in unknown:
-            self._park(f"unknown event {event.tag}")
+            self._park(f"unreadable event {event.named}", sequence, subject)
         if frame.source == OPERATOR:
-            self._command(frame)
+            self._command(frame, sequence, subject)
         elif frame.source != CLOCK:
-            self._admit(frame, sequence, digest(subject, data))
+            self._admit(frame, sequence, subject, digest(subject, data))
+
+    def pass_over(self, sequence: int, subject: str, unknown: Iterable[Unknown]) -> None:
+        """Count decisions of a newer version, which this one cannot fold."""
+        for event in unknown:
+            self._park(f"unreadable decision {event.named}", sequence, subject)
 
     def decide(self, sequence: int, subject: str, data: bytes, frame: DecisionFrame) -> None:
         """Fold one frame of DECISIONS; ``data`` are its bytes.
@@ -88,17 +111,26 @@ class State:
         Raises:
             LogLost: it does not follow the last one folded.
         """
+        self.check(sequence, frame)
+        self.decided = Last(sequence=sequence, digest=digest(subject, data))
+        self.lasts[subject] = self.decided
+        self.cycle = frame.cycle
+        for event in frame.events:
+            fold_decision(self, event, sequence)
+
+    def check(self, sequence: int, frame: DecisionFrame) -> None:
+        """Compare a frame of DECISIONS with the last one folded: before anything is done for it,
+        since a foreign one may ask for anything.
+
+        Raises:
+            LogLost: it does not follow.
+        """
         if sequence != self.decided.sequence + 1 or frame.previous != self.decided.digest:
             raise LogLost(
                 f"DECISIONS {sequence} does not follow {self.decided.sequence}: its chain of "
                 f"digests is broken (expected {self.decided.digest or 'none'}, "
                 f"found {frame.previous or 'none'})"
             )
-        self.decided = Last(sequence=sequence, digest=digest(subject, data))
-        self.lasts[subject] = self.decided
-        self.cycle = frame.cycle
-        for event in frame.events:
-            fold_decision(self, event, sequence)
 
     def digest(self) -> str:
         """Digest of the whole state; only meaningful at a cycle boundary."""
@@ -127,23 +159,31 @@ class State:
         # Whole milliseconds only, so that many short gaps add up.
         self.now_ns = max(self.now_ns, time_ns - time_ns % _NS_PER_MS)
 
-    def _park(self, reason: str) -> None:
-        self.parked[reason] = self.parked.get(reason, 0) + 1
+    def _park(self, kind: str, sequence: int, subject: str) -> None:
+        if kind not in self.parked and len(self.parked) >= PARKED_MOST:
+            kind = _OTHERS
+        entry = self.parked.setdefault(kind, Parked())
+        entry.count, entry.sequence, entry.subject = entry.count + 1, sequence, subject
 
-    def _admit(self, frame: ObservationFrame, sequence: int, frame_digest: str) -> None:
+    def _admit(
+        self, frame: ObservationFrame, sequence: int, subject: str, frame_digest: str
+    ) -> None:
         admission = self.membership.admit(frame, sequence, frame_digest, self.elapsed_ms)
-        if admission is Admission.STRANGER:
-            self._park(f"join of another cluster as {frame.source}")
+        if problem := _NOT_ADMITTED.get(admission):
+            self._park(problem, sequence, subject)
         if admission is not Admission.TAKEN:
             return
         for event in frame.events:
             problem = fold_observation(self, frame.source, frame.channel, event, sequence)
             if problem:
-                self._park(problem)
+                self._park(problem, sequence, subject)
 
-    def _command(self, frame: ObservationFrame) -> None:
+    def _command(self, frame: ObservationFrame, sequence: int, subject: str) -> None:
         for event in frame.events:
             if not isinstance(event, OperatorCommanded) or event.id in self.commands:
+                continue
+            if event.verb != frame.channel:  # rights are given by subject, so by verb
+                self._park("command on another one's subject", sequence, subject)
                 continue
             self.commands[event.id] = None
             self.membership.command(event)

@@ -125,7 +125,7 @@ class Creator:
             return self._reject(placement, barred)
         try:
             manifest = msgspec.json.decode(placement.manifest, type=dict[str, object])
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             return self._reject(placement, refusing.unreadable(placement, error))
         if not self._held():
             return self._settings.lease_s

@@ -20,7 +20,7 @@ from mcs.errors import BadFrame, LogLost, Unavailable
 from mcs.events import codec
 from mcs.events.event import Last
 from mcs.events.frames import DecisionFrame, ObservationFrame, digest
-from mcs.events.observations import Unknown
+from mcs.events.observations import ResyncStarted, Unknown
 from mcs.ports import EventLog, Reader, Stored, Stream
 
 F = TypeVar("F", bound=ObservationFrame | DecisionFrame)
@@ -78,6 +78,7 @@ class Follower(Generic[F]):
         self._floor = 0  # frames before this sequence are out of our sight
         self._chain: dict[str, Last] = {}
         self._numbers: dict[str, tuple[int, int]] = {}  # epoch and number, by subject
+        self._beyond: dict[str, tuple[int, str]] = {}  # number and digest of a frame after a gap
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
 
     async def reached(self, sequence: int) -> None:
@@ -152,7 +153,7 @@ class Follower(Generic[F]):
             self._park(stored, str(error))
             return None
         for event in unknown:
-            self._park(stored, f"unknown event {event.tag!r}: {event.error}")
+            self._park(stored, f"unreadable event {event.named}: {event.error}")
         return frame
 
     def _old(self, stored: Stored, frame: ObservationFrame | DecisionFrame) -> bool:
@@ -161,14 +162,37 @@ class Follower(Generic[F]):
         """
         if isinstance(frame, DecisionFrame) or frame.epoch == 0:
             return False
+        if frame.epoch > stored.sequence:
+            self._park(stored, f"epoch {frame.epoch} has not begun")
+            return True
         now = frame.epoch, frame.number
         epoch, number = self._numbers.get(stored.subject, (0, 0))
         if now <= (epoch, number):
             return True
         if epoch == frame.epoch and frame.number > number + 1:
-            self.gaps += 1
-            _logger.error("%s: frames %d to %d are missing", stored.subject, number + 1, now[1] - 1)
+            return self._skips(stored, frame, number)
         self._numbers[stored.subject] = now
+        return False
+
+    def _skips(self, stored: Stored, frame: ObservationFrame, number: int) -> bool:
+        """Whether a frame that does not follow ``number`` was handed over before. It counts, but
+        the count goes on from it only if a resync begins with it, or the next frame names it: else
+        one wrong number would make all that follow look old.
+        """
+        subject, mark = stored.subject, digest(stored.subject, stored.data)
+        before = self._beyond.get(subject)
+        if before == (frame.number, mark):
+            return True
+        resync = bool(frame.events) and isinstance(frame.events[0], ResyncStarted)
+        if resync or before == (frame.number - 1, frame.previous):
+            self._numbers[subject] = frame.epoch, frame.number
+            self._beyond.pop(subject, None)
+        else:
+            self._beyond[subject] = frame.number, mark
+        if before != (frame.number - 1, frame.previous):
+            self.gaps += 1
+            first, last = number + 1, frame.number - 1
+            _logger.error("%s: frames %d to %d are missing", subject, first, last)
         return False
 
     def _check(self, stored: Stored, frame: DecisionFrame | None) -> None:

@@ -21,7 +21,7 @@ from collections.abc import Callable
 import mcs
 from mcs.decisions.framing import Cycle, frame_cycle
 from mcs.decisions.scheduling import schedule
-from mcs.errors import Deposed, LogLost, Refused, Unavailable, Uncertain
+from mcs.errors import BadFrame, Deposed, LogLost, Refused, Unavailable, Uncertain
 from mcs.events import codec, subjects
 from mcs.events.decisions import CycleMarked, Decision, PolicyActivated, SchedulerClaimed
 from mcs.events.frames import SCHEMA, ObservationFrame, digest
@@ -53,7 +53,7 @@ class Scheduler:
         self._settings = settings
         self._keys = Keys(settings.domain)
         self._draw_id = draw_id
-        self._history = History(log, self.state)
+        self._history = History(log, self.state, strict=True)
         self._claim = ""
         self._marked_s = 0.0
         self._asked: dict[tuple[str, str], float] = {}
@@ -63,7 +63,7 @@ class Scheduler:
         """Stand by, act, stand by again; ends only by cancellation or ``LogLost``."""
         while True:
             self.state = State()
-            self._history = History(self._log, self.state)
+            self._history = History(self._log, self.state, strict=True)
             self.active = False
             try:
                 await self._check_log()
@@ -179,7 +179,10 @@ class Scheduler:
         last = await self._log.get(Stream.DECISIONS, decisions.last) if decisions.last else None
         if last is None:
             return
-        frame, _ = codec.decode_decision(last.subject, last.data)
+        try:
+            frame, _ = codec.decode_decision(last.subject, last.data)
+        except BadFrame as error:
+            raise LogLost(f"DECISIONS {last.sequence} cannot be read: {error}") from error
         if frame.based_on > observations.last:
             raise LogLost(
                 f"OBSERVATIONS ends at {observations.last}, but decision {last.sequence} was "

@@ -15,7 +15,7 @@ from mcs.events.decisions import Policy, Verdict
 from mcs.events.seals import Seal
 from mcs.projections.backlog import Proxy
 from mcs.projections.membership import Member
-from mcs.projections.state import State
+from mcs.projections.state import Parked, State
 from mcs.quantities import CPU, MEMORY
 from mcs.views.reasoning import explained
 from mcs.views.sticking import Stuck, stuck_things
@@ -91,7 +91,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     waiting: tuple[WaitingRow, ...]
     running: tuple[RunningRow, ...]
     stuck: tuple[Stuck, ...]
-    parked: dict[str, int]
+    parked: dict[str, Parked]
     scheduler: SchedulerRow
     observation: int
     decision: int

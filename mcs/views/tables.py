@@ -151,9 +151,11 @@ def _stuck(view: Overview) -> Table:
 
 
 def _parked(view: Overview) -> Table:
-    table = table_of("count", "what", right=("count",))
-    for reason, count in view.parked.items():
-        table.add_row(str(count), Text(reason, "yellow"))
+    table = table_of("count", "what", "last at", right=("count",))
+    for kind, entry in view.parked.items():
+        stream = "dec" if entry.subject.startswith("mcs.dec.") else "obs"
+        last = say(f"{stream} {entry.sequence}", quiet(f"  {entry.subject}"))
+        table.add_row(str(entry.count), Text(kind, "yellow"), paint(last))
     return table
 
 

@@ -2,6 +2,7 @@
 
 from mcs.events import subjects
 from mcs.events.observations import ClusterHeartbeat, Verb
+from mcs.projections.state import Parked
 from tests.building import World, node
 
 
@@ -85,7 +86,9 @@ def test_a_frame_whose_source_is_not_its_subjects_cluster_is_parked_i9():
 
     world.store(subjects.observation("c1", subjects.PROXY), data)
 
-    assert world.state.parked == {"unreadable frame": 1}
+    subject = subjects.observation("c1", subjects.PROXY)
+    sequence = len(world.observations)
+    assert world.state.parked == {"unreadable frame": Parked(1, sequence, subject)}
 
 
 def test_unreadable_bytes_and_unknown_events_are_parked_and_counted_i8():
@@ -94,7 +97,8 @@ def test_unreadable_bytes_and_unknown_events_are_parked_and_counted_i8():
     world.store("mcs.obs.c1.capacity", b"\xff{")
     world.store("mcs.obs.c1.capacity", b"{}")
 
-    assert world.state.parked == {"unreadable frame": 2}
+    sequence = len(world.observations)
+    assert world.state.parked == {"unreadable frame": Parked(2, sequence, "mcs.obs.c1.capacity")}
 
     heartbeat = ClusterHeartbeat(nodes=3)
     world.observe("c1", subjects.CLUSTER, heartbeat)

@@ -10,7 +10,7 @@ from mcs.events import codec
 from mcs.events.decisions import CycleMarked
 from mcs.events.event import Last
 from mcs.events.frames import ObservationFrame, digest
-from mcs.events.observations import PodGone
+from mcs.events.observations import PodGone, ResyncStarted
 from mcs.ports import Stream
 from mcs.services.follower import Follower
 from tests.services.members import Log, until
@@ -175,12 +175,13 @@ async def test_a_frame_stored_twice_is_handed_over_once():
 
 async def test_words_of_an_epoch_that_is_over_are_passed_over():
     log = Log()
-    log.observe("c1", "capacity", gone("a"), epoch=5)
-    log.observe("c1", "capacity", gone("b"), epoch=4)
+    log.observe("c1", "capacity", gone("old"))
+    log.observe("c1", "capacity", gone("a"), epoch=2)
+    log.observe("c1", "capacity", gone("b"))
     async with observations(log) as reading:
         await reading.follower.caught_up.wait()
 
-    assert len(reading.frames) == 1
+    assert [sequence for sequence, _ in reading.frames] == [1, 2]
 
 
 async def test_missing_numbers_are_counted():
@@ -292,3 +293,44 @@ async def test_what_the_handler_raises_stops_it_before_its_position_moves():
         await follower.run(burst)
 
     assert follower.position == 0
+
+
+async def test_one_wrong_number_does_not_make_all_that_follow_look_old_i8():
+    log = Log()
+    log.observe("c1", "capacity", gone("a"))
+    log._numbers["c1", "capacity"] = 10**9
+    log.observe("c1", "capacity", gone("wrong"))
+    log._numbers["c1", "capacity"] = 1
+    log.observe("c1", "capacity", gone("b"))
+    log.observe("c1", "capacity", gone("c"))
+    async with observations(log) as reading:
+        await reading.follower.caught_up.wait()
+
+    assert [frame.events[0].uid for _, frame in reading.frames] == ["a", "wrong", "b", "c"]
+    assert reading.follower.gaps == 1
+
+
+async def test_after_a_gap_the_count_goes_on_from_a_resync():
+    log = Log()
+    log.observe("c1", "capacity", gone("a"))
+    log._numbers["c1", "capacity"] = 7
+    log.observe("c1", "capacity", ResyncStarted())
+    stored = log.broker.streams[Stream.OBSERVATIONS].messages[-1]
+    log.broker.store([(stored.subject, stored.data)])
+    log.observe("c1", "capacity", gone("b"))
+    async with observations(log) as reading:
+        await reading.follower.caught_up.wait()
+
+    assert [sequence for sequence, _ in reading.frames] == [1, 2, 4]
+    assert reading.follower.gaps == 1
+
+
+async def test_an_epoch_that_has_not_begun_is_parked():
+    log = Log()
+    log.observe("c1", "capacity", gone("a"), epoch=2**62)
+    log.observe("c1", "capacity", gone("b"))
+    async with observations(log) as reading:
+        await reading.follower.caught_up.wait()
+
+    assert [sequence for sequence, _ in reading.frames] == [2]
+    assert reading.follower.parked == 1

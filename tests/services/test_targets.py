@@ -78,7 +78,7 @@ async def test_a_removed_cluster_is_none_until_it_joins_again():
 
 async def test_a_cluster_whose_join_was_trimmed_is_taken_for_a_target():
     world = World()
-    world.beat(7, 3)
+    world.beat(1, 3)
     async with world.read() as targets:
         assert targets.heartbeat("c2").nodes == 3
 

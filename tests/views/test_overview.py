@@ -5,6 +5,7 @@ import pytest
 
 from mcs.events.observations import Phase, Verb
 from mcs.events.seals import Seal
+from mcs.projections.state import Parked
 from mcs.views.overview import overview
 from tests.building import GIB, World, delegate, node, pod, proxy
 
@@ -105,11 +106,12 @@ def test_a_scheduler_is_active_as_long_as_it_speaks():
     assert not seen(world, now_s=now_s + 6, decided_ns=world.now_ns).scheduler.active
 
 
-def test_what_was_parked_is_counted():
+def test_what_was_parked_is_counted_and_where_it_was_last_is_named():
     world = World()
     world.store("mcs.obs.c1.proxy", b"garbage")
+    world.store("mcs.obs.c2.proxy", b"garbage")
 
-    assert seen(world).parked == {"unreadable frame": 1}
+    assert seen(world).parked == {"unreadable frame": Parked(2, 2, "mcs.obs.c2.proxy")}
 
 
 def test_the_overview_is_data():
