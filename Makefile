@@ -2,14 +2,17 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+FROM ?= 0
+SEEDS ?= 1000
 
-.PHONY: help demo demo-kubernetes lint check test parts bench clean
+.PHONY: help demo demo-kubernetes lint check test sim parts bench clean
 
 help:
 	@echo "make demo             the main job on embedded parts, live in this terminal"
 	@echo "make demo-kubernetes  the same between two real control planes, with Argo"
 	@echo "make check            format, lint, types, architecture, unit tests (under a minute)"
 	@echo "make test             all tests, with real NATS and real Kubernetes"
+	@echo "make sim SEEDS=1000   the simulator on many seeds; FROM=… for others; goes on where it was"
 	@echo "make bench            measured figures, each beside its floor"
 
 $(VENV)/ready: pyproject.toml
@@ -36,6 +39,9 @@ check: lint
 test: $(VENV)/ready
 	$(BIN)/python -m tools.parts
 	$(BIN)/python -m pytest
+
+sim: $(VENV)/ready
+	$(BIN)/mcs simulate --from $(FROM) --seeds $(SEEDS) --journal .sim/$(FROM)-$(SEEDS).jsonl $(ARGS)
 
 parts: $(VENV)/ready
 	$(BIN)/python -m tools.parts

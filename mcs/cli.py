@@ -43,6 +43,7 @@ _COMMANDS: Final = {
     "export": ("mcs.commands.exporting:export", "Copy the log to a folder, to keep and to read."),
     "cluster": ("mcs.commands.operating:cluster", "Cordon, uncordon or remove a cluster."),
     "release": ("mcs.commands.operating:release", "Let go of a pod whose cluster does not answer."),
+    "simulate": ("mcs.commands.simulating:simulate", "Try to break mcs itself, from a seed."),
 }
 
 _EPILOG: Final = """\b
@@ -57,7 +58,7 @@ Examples:
 
 \b
 Every option is also an environment variable, such as MCS_NATS for --nats.
-Exit codes: 0 done, 1 a cluster failed, 2 wrong usage, 3 NATS unreachable,
+Exit codes: 0 done, 1 a cluster failed or a rule was broken, 2 wrong usage, 3 NATS unreachable,
   4 log missing or not whole, 5 no such pod, cluster or moment, 6 streams differ."""
 
 

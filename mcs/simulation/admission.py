@@ -1,4 +1,4 @@
-"""The webhook as an in-memory API server asks it: the pure function, behind the namespace's gate."""
+"""The webhook as an in-memory API server asks it: a pure function behind the namespace's gate."""
 
 from __future__ import annotations
 

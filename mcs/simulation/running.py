@@ -14,8 +14,9 @@ from typing import Any, Final
 
 import msgspec
 
+from mcs.adapters.memory_registry import Request
 from mcs.errors import LogLost, McsError
-from mcs.objects.kinds import PODS
+from mcs.objects.kinds import LEASES, PODS
 from mcs.ports import Stored, Stream
 from mcs.simulation.checkers import Checkers, Violation
 from mcs.simulation.happening import ENDED, Happening
@@ -57,12 +58,11 @@ def run(plan: Plan, *, whole: bool = False) -> Outcome:
 
 async def _run(plan: Plan, *, whole: bool) -> Outcome:
     world = World(plan)
-    clusters = {name: place.cluster for name, place in world.places.items()}
-    checkers = Checkers(world.broker, clusters, world.keys)
-    world.witness = checkers
+    if whole:
+        world.witness = _Retold(world)
     outcome = Outcome(plan=plan)
     try:
-        await _play(world, checkers)
+        await _play(world)
     except BaseExceptionGroup as group:
         error = _first(group)
         if not isinstance(error, Violation | Crash):
@@ -73,7 +73,7 @@ async def _run(plan: Plan, *, whole: bool) -> Outcome:
     outcome.happened = dict(sorted(world.weather.happened.items()))
     outcome.digest = _digest(world)
     outcome.events = sum(stream.last for stream in world.broker.streams.values())
-    outcome.pods = checkers.pods
+    outcome.pods = world.checkers.pods
     if whole or outcome.failure:
         outcome.story = world.story
         outcome.log = sorted(
@@ -83,8 +83,27 @@ async def _run(plan: Plan, *, whole: bool) -> Outcome:
     return outcome
 
 
-async def _play(world: World, checkers: Checkers) -> None:
-    plan, happening = world.plan, Happening(world)
+class _Retold:
+    """A witness that tells of each write to an API server, beside passing everything on."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.read, self.acknowledged = world.checkers.read, world.checkers.acknowledged
+
+    def act(self, process: str, cluster: str, request: Request) -> None:
+        """See ``Witness``."""
+        self._world.checkers.act(process, cluster, request)
+        if request.kind is LEASES:
+            return
+        body = request.body or {}
+        metadata: dict[str, Any] = body.get("metadata") or {}
+        name = request.name or metadata.get("name", "")
+        kind = f"{request.kind.plural}/{request.subresource}".rstrip("/")
+        self._world.tell(process, f"{request.verb} {kind} {name} in {cluster}")
+
+
+async def _play(world: World) -> None:
+    plan, happening, checkers = world.plan, Happening(world), world.checkers
     async with asyncio.TaskGroup() as tasks:
         living = tasks.create_task(world.run())
         looking = tasks.create_task(_look(checkers))

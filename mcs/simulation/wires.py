@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from mcs.adapters.memory_cluster import MemoryCluster
 from mcs.adapters.memory_log import MemoryBroker, MemoryLog
@@ -31,7 +31,7 @@ LATE_S: Final = 6.0
 """How long after that an append may still arrive, at most."""
 
 
-class Witness:
+class Witness(Protocol):
     """Who is told what processes do; the checkers are one."""
 
     def act(self, process: str, cluster: str, request: Request) -> None:
@@ -43,7 +43,7 @@ class Witness:
     def acknowledged(
         self, process: str, stream: Stream, sequence: int, messages: Sequence[tuple[str, bytes]]
     ) -> None:
-        """A process got the answer to an append."""
+        """A process got the answer to an append; ``sequence`` is that of the last message."""
 
 
 class WiredClock:

@@ -21,6 +21,7 @@ from mcs.services.agent import Agent
 from mcs.services.duties import duties
 from mcs.services.scheduler import Scheduler
 from mcs.settings import AgentSettings, SchedulerSettings
+from mcs.simulation.checkers import Checkers
 from mcs.simulation.drawing import processes
 from mcs.simulation.lives import Couriers, Life
 from mcs.simulation.loop import VirtualClock
@@ -49,11 +50,13 @@ class World:
         self.plan, self.keys, self.clock = plan, Keys(), VirtualClock()
         self.weather, self.couriers = Weather(), Couriers()
         self.broker = MemoryBroker(self.clock)
-        self.witness = Witness()
         self.places = {
             each.name: Place(each, self.clock, self.keys, self.random(each.name))
             for each in plan.clusters
         }
+        clusters = {name: place.cluster for name, place in self.places.items()}
+        self.checkers = Checkers(self.broker, clusters, self.keys)
+        self.witness: Witness = self.checkers
         self.story: list[Told] = []
         self.schedulers: dict[str, Scheduler] = {}
         self._wires: dict[str, WiredLog] = {}
