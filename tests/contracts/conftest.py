@@ -10,7 +10,7 @@ import pytest
 
 from mcs.adapters.nats_server import NatsServer
 from tests.contracts.clusters import KubernetesApi, MemoryApi
-from tests.contracts.logs import MemoryWorld, NatsWorld
+from tests.contracts.logs import FolderWorld, MemoryWorld, NatsWorld
 from tools.controlplane import ControlPlane
 from tools.free_ports import reserve_port
 
@@ -60,19 +60,36 @@ def container_url():
     lease.release()
 
 
-@pytest.fixture(
-    params=[
-        "memory",
-        pytest.param("nats", marks=pytest.mark.live),
-        pytest.param("container", marks=[pytest.mark.live, pytest.mark.docker]),
-    ]
-)
+LOGS = [
+    "memory",
+    pytest.param("nats", marks=pytest.mark.live),
+    pytest.param("container", marks=[pytest.mark.live, pytest.mark.docker]),
+]
+
+
+@pytest.fixture(params=LOGS)
 def world(request):
-    if request.param == "memory":
-        return MemoryWorld()
-    return NatsWorld(
-        request.getfixturevalue("nats_url" if request.param == "nats" else "container_url")
-    )
+    """A log that lives."""
+    return world_of(request)
+
+
+@pytest.fixture(params=[*LOGS, "folder"])
+def stored_world(request):
+    """A log of which only what is stored is looked at: an exported one, too."""
+    return world_of(request)
+
+
+def world_of(request):
+    match request.param:
+        case "memory":
+            return MemoryWorld()
+        case "folder":
+            return FolderWorld(request.getfixturevalue("tmp_path"))
+        case "nats":
+            return NatsWorld(request.getfixturevalue("nats_url"))
+        case other:
+            assert other == "container"
+            return NatsWorld(request.getfixturevalue("container_url"))
 
 
 @pytest.fixture(scope="session")

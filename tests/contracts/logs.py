@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Self
 
 from mcs.adapters.clock import SystemClock
+from mcs.adapters.files import FolderLog, open_folder
+from mcs.adapters.files_archive import open_archive
 from mcs.adapters.jetstream import JetStream, connect
 from mcs.adapters.jetstream_api import Answer, ask
 from mcs.adapters.jetstream_snapshots import CHUNKS, STREAM, JetStreamSnapshots
 from mcs.adapters.memory_log import MemoryBroker, MemoryLog
 from mcs.adapters.memory_snapshots import MemorySnapshots
 from mcs.adapters.streams import apply_streams
-from mcs.ports import Stream
+from mcs.ports import Stored, Stream, StreamInfo
+from mcs.services.exporting import export
 
 
 class MemoryWorld:
@@ -49,6 +53,52 @@ class MemoryWorld:
 
     async def remove(self, stream: Stream) -> None:
         self._broker.remove(stream)
+
+
+class FolderWorld(MemoryWorld):
+    """What is stored in memory is exported before it is read, in segments of a few messages."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    async def connect(self) -> Exported:  # type: ignore[override]  # it has the same methods
+        log = Exported(await super().connect(), self._folder)
+        self._open.push_async_callback(log.close)
+        return log
+
+
+class Exported:
+    """Appends to a log in memory; reads from an export of it made at that moment."""
+
+    def __init__(self, log: MemoryLog, folder: Path) -> None:
+        self._log, self._folder = log, folder
+        self._exports: list[FolderLog] = []
+        self.append = log.append
+
+    async def read(self, stream: Stream, *, after: int = 0, subject: str = "") -> object:
+        return await (await self._export()).read(stream, after=after, subject=subject)
+
+    async def info(self, stream: Stream) -> StreamInfo:
+        return await (await self._export()).info(stream)
+
+    async def get(self, stream: Stream, sequence: int) -> Stored | None:
+        return await (await self._export()).get(stream, sequence)
+
+    async def last(self, stream: Stream, subject: str) -> Stored | None:
+        return await (await self._export()).last(stream, subject)
+
+    async def close(self) -> None:
+        for each in self._exports:
+            await each.close()
+        await self._log.close()
+
+    async def _export(self) -> FolderLog:
+        folder = self._folder / f"export-{len(self._exports)}"
+        ends = [(await self._log.info(stream)).last for stream in Stream]
+        with open_archive(folder, SystemClock(), segment_messages=max(3, max(ends) // 16)) as made:
+            await export(self._log, made)
+        self._exports.append(open_folder(folder))
+        return self._exports[-1]
 
 
 class NatsWorld:

@@ -1,4 +1,6 @@
-"""What every ``EventLog`` does: the one in memory and the one over NATS alike."""
+"""What every ``EventLog`` does: the one in memory and the one over NATS alike; and what is only
+looked at (``stored_world``), an exported one, too.
+"""
 
 import asyncio
 import time
@@ -11,6 +13,15 @@ from mcs.ports import Stored, Stream, StreamInfo
 
 OBS, DEC = Stream.OBSERVATIONS, Stream.DECISIONS
 SOON_S = 10.0  # a bound for what should happen at once
+FILTERED = pytest.mark.parametrize(
+    ("subject", "sequences"),
+    [
+        ("mcs.dec.c0.s", [1, 4, 7, 10]),
+        ("mcs.dec.*.s", list(range(1, 11))),
+        ("mcs.dec.>", list(range(1, 11))),
+        ("mcs.dec.c1.*", [2, 5, 8]),
+    ],
+)
 
 
 async def observe(log, *data, subject="mcs.obs.c1.cluster"):
@@ -31,8 +42,8 @@ def decisions(count, start=0):
     return [(f"mcs.dec.c{i % 3}.s", str(i).encode()) for i in range(start, start + count)]
 
 
-async def test_what_was_appended_is_read_in_order(world):
-    async with world:
+async def test_what_was_appended_is_read_in_order(stored_world):
+    async with stored_world as world:
         log = await world.connect()
         before = time.time_ns()
         assert await log.append([("mcs.obs.c1.cluster", b"one")]) == 1
@@ -47,16 +58,16 @@ async def test_what_was_appended_is_read_in_order(world):
         assert before - 10**9 < times[0] < time.time_ns() + 10**9
 
 
-async def test_the_two_streams_count_apart(world):
-    async with world:
+async def test_the_two_streams_count_apart(stored_world):
+    async with stored_world as world:
         log = await world.connect()
         await observe(log, b"1", b"2")
         assert await log.append([("mcs.dec._._", b"1")]) == 1
         assert (await log.info(OBS)).last == 2
 
 
-async def test_several_messages_land_together_and_in_order(world):
-    async with world:
+async def test_several_messages_land_together_and_in_order(stored_world):
+    async with stored_world as world:
         log = await world.connect()
         assert await log.append(decisions(3)) == 3
         assert await log.append(decisions(2, 3)) == 5
@@ -168,8 +179,8 @@ async def test_what_is_not_a_subject_of_one_stream_is_refused(world, messages):
             await log.append(messages)
 
 
-async def test_a_reader_begins_after_its_position(world):
-    async with world:
+async def test_a_reader_begins_after_its_position(stored_world):
+    async with stored_world as world:
         log = await world.connect()
         await observe(log, b"1", b"2", b"3")
         reader = await log.read(OBS, after=2)
@@ -187,8 +198,8 @@ async def test_a_waiting_reader_is_woken_by_an_append_of_another_connection(worl
             assert [m.data for m in await waiting] == [b"1"]
 
 
-async def test_a_reader_gives_no_more_than_its_limit(world):
-    async with world:
+async def test_a_reader_gives_no_more_than_its_limit(stored_world):
+    async with stored_world as world:
         log = await world.connect()
         await log.append(decisions(10))
         reader = await log.read(DEC)
@@ -204,15 +215,7 @@ async def test_readers_do_not_disturb_each_other(world):
         assert await read_all(first, 4) == await read_all(second, 4)
 
 
-@pytest.mark.parametrize(
-    ("subject", "sequences"),
-    [
-        ("mcs.dec.c0.s", [1, 4, 7, 10]),
-        ("mcs.dec.*.s", list(range(1, 11))),
-        ("mcs.dec.>", list(range(1, 11))),
-        ("mcs.dec.c1.*", [2, 5, 8]),
-    ],
-)
+@FILTERED
 async def test_a_filtered_reader_gets_its_subject_only(world, subject, sequences):
     async with world:
         log = await world.connect()
@@ -224,8 +227,30 @@ async def test_a_filtered_reader_gets_its_subject_only(world, subject, sequences
         assert await reader.next(timeout_s=0.05) == []
 
 
-async def test_a_slow_reader_of_much_skips_nothing(world):
-    async with world:
+@FILTERED
+async def test_a_filtered_reader_finds_what_was_there_before(stored_world, subject, sequences):
+    async with stored_world as world:
+        log = await world.connect()
+        await log.append(decisions(10))
+        reader = await log.read(DEC, subject=subject)
+        found = await read_all(reader, len(sequences), limit=2)
+        assert [m.sequence for m in found] == sequences
+        assert await reader.next(timeout_s=0.05) == []
+
+
+async def test_readers_do_not_disturb_each_other_in_what_is_there(stored_world):
+    async with stored_world as world:
+        log = await world.connect()
+        await log.append(decisions(10))
+        first, second = await log.read(DEC), await log.read(DEC, after=2)
+        assert await read_all(first, 10, limit=3) == [
+            *await read_all(await log.read(DEC), 2),
+            *await read_all(second, 8, limit=5),
+        ]
+
+
+async def test_a_slow_reader_of_much_skips_nothing(stored_world):
+    async with stored_world as world:
         log = await world.connect()
         for start in range(0, 8000, 1000):
             await log.append(decisions(1000, start))
@@ -266,8 +291,8 @@ async def test_a_closed_reader_says_so_to_who_waits(world):
             await reader.next()
 
 
-async def test_a_closed_log_takes_and_gives_nothing(world):
-    async with world:
+async def test_a_closed_log_takes_and_gives_nothing(stored_world):
+    async with stored_world as world:
         log = await world.connect()
         reader = await log.read(OBS)
         await log.close()
@@ -279,8 +304,8 @@ async def test_a_closed_log_takes_and_gives_nothing(world):
             await log.info(OBS)
 
 
-async def test_info_tells_what_a_stream_holds(world):
-    async with world:
+async def test_info_tells_what_a_stream_holds(stored_world):
+    async with stored_world as world:
         log = await world.connect()
         identity = (await log.info(OBS)).identity
         assert identity
@@ -296,8 +321,8 @@ async def test_info_tells_what_a_stream_holds(world):
         assert await log.info(OBS) == StreamInfo(first=4, last=4, identity=identity)
 
 
-async def test_one_message_can_be_looked_up(world):
-    async with world:
+async def test_one_message_can_be_looked_up(stored_world):
+    async with stored_world as world:
         log = await world.connect()
         await observe(log, b"1", b"2")
         await observe(log, b"3", subject="mcs.obs.c2.cluster")
@@ -311,8 +336,8 @@ async def test_one_message_can_be_looked_up(world):
         assert await log.get(OBS, 1) is None
 
 
-async def test_a_reader_whose_position_was_trimmed_past_is_told(world):
-    async with world:
+async def test_a_reader_whose_position_was_trimmed_past_is_told(stored_world):
+    async with stored_world as world:
         log = await world.connect()
         await observe(log, b"1", b"2", b"3")
         await world.trim(OBS, 3)
@@ -322,8 +347,8 @@ async def test_a_reader_whose_position_was_trimmed_past_is_told(world):
                 await (await log.read(OBS, after=1, subject=subject)).next(timeout_s=SOON_S)
 
 
-async def test_a_log_that_ends_before_the_position_is_lost(world):
-    async with world:
+async def test_a_log_that_ends_before_the_position_is_lost(stored_world):
+    async with stored_world as world:
         log = await world.connect()
         await observe(log, b"1")
         with pytest.raises(LogLost):
