@@ -74,6 +74,11 @@ class MemoryCluster:
         """How many watches are open."""
         return len(self._store.watchers)
 
+    @property
+    def revision(self) -> int:
+        """Grows with every write."""
+        return self._store.revision
+
     def break_watches(self) -> None:
         """Cut every watch's connection; events on their way are lost."""
         self._end_watches(Unreachable("connection reset by peer"))

@@ -68,7 +68,7 @@ class MemoryReader:
         subject: str,
     ) -> None:
         self._find = find
-        self._name = name
+        self.name = name
         self._subject = subject
         self._identity: str | None = None
         self._position = after
@@ -114,7 +114,7 @@ class MemoryReader:
             return
         stream = self._find()
         if stream is None:
-            self.fail(LogLost(f"there is no stream {self._name}; `mcs streams apply` makes it"))
+            self.fail(LogLost(f"there is no stream {self.name}; `mcs streams apply` makes it"))
             return
         if (lost := self._lost(stream)) is not None:
             self.fail(lost)
@@ -139,7 +139,7 @@ class MemoryReader:
             text = f"begins at {stream.first}, after position {self._position} + 1"
         else:
             return None
-        return LogLost(f"{self._name} {text}")
+        return LogLost(f"{self.name} {text}")
 
 
 def matches(pattern: str, subject: str) -> bool:

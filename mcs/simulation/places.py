@@ -70,8 +70,12 @@ class Place:
 
     async def _control(self) -> None:
         """Garbage collection and eviction, as kube-controller-manager does them."""
+        looked_at = 0
         while True:
             await self._clock.sleep(LOOK_S)
+            if self.cluster.revision == looked_at and not self._bad_since:
+                continue
+            looked_at = self.cluster.revision
             try:
                 nodes = {
                     each.metadata.name: each for each in (await self.cluster.list(NODES)).items
