@@ -68,6 +68,14 @@ class Proxy(msgspec.Struct):
         return (-self.priority, self.created, self.uid)
 
 
+class BacklogDump(msgspec.Struct):
+    """Everything a backlog holds, in its order."""
+
+    proxies: list[Proxy] = []
+    waiting: list[tuple[int, str, str]] = []
+    leaving: list[str] = []
+
+
 class Backlog:
     """All proxies by uid; ``waiting`` is sorted, ``leaving`` are those whose end was asked for."""
 
@@ -131,6 +139,20 @@ class Backlog:
         return sorted(
             uid for uid, p in self.proxies.items() if p.source == source and p.resync < resync
         )
+
+    def dump(self) -> BacklogDump:
+        """All there is, in order; not a copy."""
+        proxies = list(self.proxies.values())
+        return BacklogDump(proxies=proxies, waiting=self.waiting, leaving=list(self.leaving))
+
+    def restore(self, dump: BacklogDump) -> None:
+        """Take a dump, into a fresh one of these."""
+        for proxy in dump.proxies:
+            self.proxies[proxy.uid] = proxy
+            self._digest.touch(proxy.uid)
+        self.waiting = dump.waiting
+        self._queued = {entry[2]: entry for entry in dump.waiting}
+        self.leaving = dict.fromkeys(dump.leaving)
 
     def digest(self) -> str:
         """Digest of all proxies."""

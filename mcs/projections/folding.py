@@ -255,4 +255,6 @@ def _settle(state: State, uid: str, placement_id: str) -> None:
             return
         state.backlog.drop(uid)
     if live is None:
+        for forgotten in state.ledger.of(uid):
+            state.attention.pop(forgotten.id, None)
         state.ledger.forget(uid)

@@ -42,6 +42,17 @@ class Charge(msgspec.Struct):
     booking: bool = False
 
 
+class InventoryDump(msgspec.Struct):
+    """Everything an inventory holds, in its order: loads could be summed up again, but not in the
+    order, and with the zeros, that they came to have.
+    """
+
+    nodes: dict[str, list[NodeState]] = {}
+    charges: dict[str, Charge] = {}
+    loads: list[tuple[str, str, Resources]] = []
+    booked: dict[str, dict[str, Resources]] = {}
+
+
 class Inventory:
     """Nodes by cluster, charges by key (``<cluster>/<pod uid>`` or placement id)."""
 
@@ -144,6 +155,26 @@ class Inventory:
             if debt:
                 debts.append(debt)
         return debts
+
+    def dump(self) -> InventoryDump:
+        """All there is, in order; not a copy."""
+        return InventoryDump(
+            nodes={cluster: list(nodes.values()) for cluster, nodes in self.nodes.items()},
+            charges=self.charges,
+            loads=[(cluster, node, load) for (cluster, node), load in self._loads.items()],
+            booked=self._booked,
+        )
+
+    def restore(self, dump: InventoryDump) -> None:
+        """Take a dump, into a fresh one of these."""
+        for cluster, nodes in dump.nodes.items():
+            self.nodes[cluster] = {node.name: node for node in nodes}
+            for node in nodes:
+                self._nodes_digest.touch((cluster, node.name))
+        self.charges, self._booked = dump.charges, dump.booked
+        self._loads = {(cluster, node): load for cluster, node, load in dump.loads}
+        for key in self.charges:
+            self._charges_digest.touch(key)
 
     def digest(self) -> tuple[str, str]:
         """Digests of nodes and of charges."""

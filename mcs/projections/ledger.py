@@ -121,6 +121,13 @@ class Placement(msgspec.Struct, kw_only=True):
         return self.seen.phase if self.seen else Phase.PENDING
 
 
+class LedgerDump(msgspec.Struct):
+    """Everything a ledger holds, in its order; names: (target, namespace, delegate, placement)."""
+
+    placements: list[Placement] = []
+    names: list[tuple[str, str, str, str]] = []
+
+
 class Ledger:
     """All placements known, by id and by proxy."""
 
@@ -193,6 +200,19 @@ class Ledger:
             self._unname(placement)
             del self.placements[placement.id]
             self._digest.touch(placement.id)
+
+    def dump(self) -> LedgerDump:
+        """All there is, in order; not a copy."""
+        names = [(*key, placement) for key, placement in self.names.items()]
+        return LedgerDump(placements=list(self.placements.values()), names=names)
+
+    def restore(self, dump: LedgerDump) -> None:
+        """Take a dump, into a fresh one of these."""
+        for placement in dump.placements:
+            self.placements[placement.id] = placement
+            self.by_proxy.setdefault(placement.uid, {})[placement.attempt] = placement
+            self._digest.touch(placement.id)
+        self.names = {(target, space, name): id for target, space, name, id in dump.names}
 
     def digest(self) -> str:
         """Digest of the whole ledger."""
