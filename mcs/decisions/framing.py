@@ -13,7 +13,7 @@ from mcs.decisions.budget import subject_of
 from mcs.events import codec
 from mcs.events.decisions import Decision
 from mcs.events.event import Last
-from mcs.events.frames import FRAME_BYTES, DecisionFrame, digest
+from mcs.events.frames import FRAME_BYTES, SCHEMA, DecisionFrame, digest
 from mcs.projections.state import State
 
 _encoder = msgspec.json.Encoder()
@@ -27,7 +27,9 @@ class Cycle(msgspec.Struct, frozen=True):
     messages: tuple[tuple[str, bytes], ...]
 
 
-def frame_cycle(state: State, reign: int, events: tuple[Decision, ...]) -> Cycle:
+def frame_cycle(
+    state: State, reign: int, events: tuple[Decision, ...], *, schema: int = SCHEMA
+) -> Cycle:
     """The append that records ``events`` as decided in ``state`` (a cycle boundary)."""
     parts = [
         (subject, part)
@@ -41,6 +43,7 @@ def frame_cycle(state: State, reign: int, events: tuple[Decision, ...]) -> Cycle
     messages: list[tuple[str, bytes]] = []
     for index, (subject, part) in enumerate(parts):
         frame = DecisionFrame(
+            schema=schema,
             reign=reign,
             cycle=state.cycle + 1,
             index=index,
