@@ -48,12 +48,12 @@ def draw(seed: int) -> Plan:
     clusters = _clusters(shape)
     schedulers = shape.choice((1, 2, 2, 3))
     act_one_s = shape.uniform(20, 45)
-    work = _work(_random(seed, "work"), clusters, act_one_s)
+    work = _Work(_random(seed, "work"), clusters, act_one_s).all()
     accidents: tuple[Accident, ...] = ()
     if seed % _CALM:
-        accidents = _accidents(
-            _random(seed, "accidents"), clusters, schedulers, act_one_s, lost=not seed % _DAMAGED
-        )
+        chance = _random(seed, "accidents")
+        drawn = _Accidents(chance, clusters, schedulers, act_one_s)
+        accidents = drawn.all(lost=not seed % _DAMAGED)
     return Plan(
         seed=seed,
         clusters=clusters,
@@ -93,32 +93,62 @@ def _clusters(random: Random) -> tuple[ClusterPlan, ...]:
     return tuple(found)
 
 
-def _work(random: Random, clusters: tuple[ClusterPlan, ...], act_s: float) -> tuple[Work, ...]:
-    sources = [cluster.name for cluster in clusters if "source" in cluster.roles]
-    names = [cluster.name for cluster in clusters]
+class _Work:
+    """Draws what people do, before the last part of act one."""
 
-    def at_s() -> float:
-        return round(random.uniform(_SETTLED_S, act_s * 0.8), 2)
+    def __init__(self, random: Random, clusters: tuple[ClusterPlan, ...], act_s: float) -> None:
+        self._random, self._act_s = random, act_s
+        self._sources = [cluster.name for cluster in clusters if "source" in cluster.roles]
+        self._names = [cluster.name for cluster in clusters]
 
-    def burst(number: int) -> Work:
+    def all(self) -> tuple[Work, ...]:
+        """Bursts, perhaps Jobs, and a few other things."""
+        random = self._random
+        kinds: list[Callable[[], Work]] = [
+            *(self._delete_pod, self._delete_pod, self._delete_delegate, self._cordon_node),
+            *(self._remove_node, self._cordon_cluster, self._leave),
+        ]
+        work = [self._burst(number) for number in range(random.randint(1, 4))]
+        work += [self._job(number) for number in range(random.choice((0, 0, 1, 2)))]
+        work += [random.choice(kinds)() for _ in range(random.randint(0, 5))]
+        return tuple(sorted(work, key=lambda item: item.at_s))
+
+    def _at_s(self) -> float:
+        return round(self._random.uniform(_SETTLED_S, self._act_s * 0.8), 2)
+
+    def _for_s(self, most_s: float) -> float:
+        return round(self._random.uniform(1, most_s), 2)
+
+    def _grace_s(self) -> int | None:
+        return self._random.choice((None, 0, 1, 5))
+
+    def _number(self) -> int:
+        return self._random.randrange(1000)
+
+    def _cluster(self) -> str:
+        return self._random.choice(self._names)
+
+    def _burst(self, number: int) -> Work:
+        random = self._random
         return Burst(
-            at_s=at_s(),
-            cluster=random.choice(sources),
+            at_s=self._at_s(),
+            cluster=random.choice(self._sources),
             name=f"b{number}",
             count=random.choice((1, 1, 2, 4, 8)),
             milli=random.choice((100, 200, 400, 600)),
             run_s=random.choice((0.5, 2.0, 5.0, 15.0)),
             exit_code=random.choice((0, 0, 0, 1)),
-            pin=random.choice(("", "", "", random.choice(names), "nowhere")),
+            pin=random.choice(("", "", "", self._cluster(), "nowhere")),
             selector=random.random() < 0.08,
             gate_s=random.choice((0.0, 0.0, 0.0, 5.0)),
             stay_s=random.choice((5, 300)),
         )
 
-    def job(number: int) -> Work:
+    def _job(self, number: int) -> Work:
+        random = self._random
         return Job(
-            at_s=at_s(),
-            cluster=random.choice(sources),
+            at_s=self._at_s(),
+            cluster=random.choice(self._sources),
             name=f"j{number}",
             completions=random.randint(1, 3),
             failures=random.randint(0, 2),
@@ -126,103 +156,124 @@ def _work(random: Random, clusters: tuple[ClusterPlan, ...], act_s: float) -> tu
             run_s=random.choice((0.5, 3.0)),
         )
 
-    def grace() -> int | None:
-        return random.choice((None, 0, 1, 5))
+    def _delete_pod(self) -> Work:
+        return DeletePod(at_s=self._at_s(), number=self._number(), grace_s=self._grace_s())
 
-    def number() -> int:
-        return random.randrange(1000)
+    def _delete_delegate(self) -> Work:
+        return DeleteDelegate(at_s=self._at_s(), number=self._number(), grace_s=self._grace_s())
 
-    others: list[Callable[[], Work]] = [
-        lambda: DeletePod(at_s=at_s(), number=number(), grace_s=grace()),
-        lambda: DeletePod(at_s=at_s(), number=number(), grace_s=grace()),
-        lambda: DeleteDelegate(at_s=at_s(), number=number(), grace_s=grace()),
-        lambda: CordonNode(
-            at_s=at_s(),
-            cluster=random.choice(names),
-            number=number(),
-            for_s=random.uniform(2, 10),
-            virtual=random.random() < 0.4,
-        ),
-        lambda: RemoveNode(
-            at_s=at_s(), cluster=random.choice(names), number=number(), for_s=random.uniform(2, 15)
-        ),
-        lambda: CordonCluster(
-            at_s=at_s(), cluster=random.choice(names), for_s=random.uniform(2, 15)
-        ),
-        lambda: Leave(at_s=at_s(), cluster=random.choice(names), for_s=random.uniform(1, 20)),
-    ]
-    work = [burst(number) for number in range(random.randint(1, 4))]
-    work += [job(number) for number in range(random.choice((0, 0, 1, 2)))]
-    work += [random.choice(others)() for _ in range(random.randint(0, 5))]
-    return tuple(sorted(work, key=lambda item: item.at_s))
+    def _cordon_node(self) -> Work:
+        return CordonNode(
+            at_s=self._at_s(),
+            cluster=self._cluster(),
+            number=self._number(),
+            for_s=self._for_s(10),
+            virtual=self._random.random() < 0.4,
+        )
+
+    def _remove_node(self) -> Work:
+        return RemoveNode(
+            at_s=self._at_s(),
+            cluster=self._cluster(),
+            number=self._number(),
+            for_s=self._for_s(15),
+        )
+
+    def _cordon_cluster(self) -> Work:
+        return CordonCluster(at_s=self._at_s(), cluster=self._cluster(), for_s=self._for_s(15))
+
+    def _leave(self) -> Work:
+        return Leave(at_s=self._at_s(), cluster=self._cluster(), for_s=self._for_s(20))
 
 
-def _accidents(
-    random: Random,
-    clusters: tuple[ClusterPlan, ...],
-    schedulers: int,
-    act_s: float,
-    *,
-    lost: bool,
-) -> tuple[Accident, ...]:
-    names = [cluster.name for cluster in clusters]
-    everybody = processes(clusters, schedulers)
+class _Accidents:
+    """Draws what goes wrong: few things or many, short or longer than every patience."""
 
-    def at_s() -> float:
-        return round(random.uniform(0.5, act_s * 0.95), 2)
+    def __init__(
+        self, random: Random, clusters: tuple[ClusterPlan, ...], schedulers: int, act_s: float
+    ) -> None:
+        self._random, self._act_s = random, act_s
+        self._names = [cluster.name for cluster in clusters]
+        self._processes = processes(clusters, schedulers)
 
-    def for_s() -> float:
+    def all(self, *, lost: bool) -> tuple[Accident, ...]:
+        """Some of all kinds; ``lost``: also a loss of acknowledged messages."""
+        random = self._random
+        kinds: list[Callable[[], Accident]] = [
+            *(self._kill, self._kill, self._kill, self._pause, self._partition, self._partition),
+            *(self._nats_down, self._bad_appends, self._bad_appends, self._slow_delivery),
+            *(self._bad_requests, self._bad_frame, self._api_errors, self._api_errors),
+            *(self._api_down, self._break_watches),
+        ]
+        found = [random.choice(kinds)() for _ in range(random.choice((1, 3, 6, 12, 20)))]
+        if lost:
+            found.append(self._lose_tail())
+        return tuple(sorted(found, key=lambda item: item.at_s))
+
+    def _at_s(self) -> float:
+        return round(self._random.uniform(0.5, self._act_s * 0.95), 2)
+
+    def _for_s(self) -> float:
+        random = self._random
         return round(random.choice((0.3, 2.0, 6.0, 12.0)) * random.uniform(0.5, 2.0), 2)
 
-    def process() -> str:
-        return random.choice(everybody)
+    def _process(self) -> str:
+        return self._random.choice(self._processes)
 
-    def cluster() -> str:
-        return random.choice(names)
+    def _cluster(self) -> str:
+        return self._random.choice(self._names)
 
-    def kill() -> Accident:
+    def _kill(self) -> Accident:
+        random = self._random
         down_s = round(random.choice((0.1, 1.0, 10.0)) * random.uniform(0.5, 2), 2)
-        return Kill(at_s=at_s(), process=process(), calls=random.randint(0, 12), down_s=down_s)
+        calls = random.randint(0, 12)
+        return Kill(at_s=self._at_s(), process=self._process(), calls=calls, down_s=down_s)
 
-    def partition() -> Accident:
-        return Partition(at_s=at_s(), who=random.choice((process(), cluster())), for_s=for_s())
+    def _pause(self) -> Accident:
+        return Pause(at_s=self._at_s(), process=self._process(), for_s=self._for_s())
 
-    kinds: list[Callable[[], Accident]] = [
-        kill,
-        kill,
-        kill,
-        lambda: Pause(at_s=at_s(), process=process(), for_s=for_s()),
-        partition,
-        partition,
-        lambda: NatsDown(at_s=at_s(), for_s=for_s()),
-        lambda: BadAppends(
-            at_s=at_s(), process=process(), for_s=2 * for_s(), rate=random.choice((5, 20, 60))
-        ),
-        lambda: BadAppends(
-            at_s=at_s(), process=process(), for_s=2 * for_s(), rate=random.choice((5, 20, 60))
-        ),
-        lambda: SlowDelivery(
-            at_s=at_s(), process=process(), for_s=for_s(), delay_s=random.choice((0.05, 0.5, 3.0))
-        ),
-        lambda: BadRequests(at_s=at_s(), for_s=for_s(), rate=random.choice((20, 60))),
-        lambda: BadFrame(at_s=at_s(), cluster=cluster(), kind=random.randrange(6)),
-        lambda: ApiErrors(
-            at_s=at_s(), cluster=cluster(), for_s=for_s(), rate=random.choice((5, 20, 50))
-        ),
-        lambda: ApiErrors(
-            at_s=at_s(), cluster=cluster(), for_s=for_s(), rate=random.choice((5, 20, 50))
-        ),
-        lambda: ApiDown(at_s=at_s(), cluster=cluster(), for_s=for_s()),
-        lambda: BreakWatches(at_s=at_s(), cluster=cluster(), compact=random.random() < 0.5),
-    ]
-    found = [random.choice(kinds)() for _ in range(random.choice((1, 3, 6, 12, 20)))]
-    if lost:
-        found.append(
-            LoseTail(
-                at_s=round(random.uniform(act_s * 0.4, act_s * 0.9), 2),
-                stream=random.choice(("OBSERVATIONS", "DECISIONS")),
-                count=random.randint(1, 5),
-                for_s=random.uniform(0.1, 3.0),
-            )
+    def _partition(self) -> Accident:
+        who = self._random.choice((self._process(), self._cluster()))
+        return Partition(at_s=self._at_s(), who=who, for_s=self._for_s())
+
+    def _nats_down(self) -> Accident:
+        return NatsDown(at_s=self._at_s(), for_s=self._for_s())
+
+    def _bad_appends(self) -> Accident:
+        rate = self._random.choice((5, 20, 60))
+        who = self._process()
+        return BadAppends(at_s=self._at_s(), process=who, for_s=2 * self._for_s(), rate=rate)
+
+    def _slow_delivery(self) -> Accident:
+        delay_s = self._random.choice((0.05, 0.5, 3.0))
+        who = self._process()
+        return SlowDelivery(at_s=self._at_s(), process=who, for_s=self._for_s(), delay_s=delay_s)
+
+    def _bad_requests(self) -> Accident:
+        rate = self._random.choice((20, 60))
+        return BadRequests(at_s=self._at_s(), for_s=self._for_s(), rate=rate)
+
+    def _bad_frame(self) -> Accident:
+        kind = self._random.randrange(6)
+        return BadFrame(at_s=self._at_s(), cluster=self._cluster(), kind=kind)
+
+    def _api_errors(self) -> Accident:
+        rate = self._random.choice((5, 20, 50))
+        where = self._cluster()
+        return ApiErrors(at_s=self._at_s(), cluster=where, for_s=self._for_s(), rate=rate)
+
+    def _api_down(self) -> Accident:
+        return ApiDown(at_s=self._at_s(), cluster=self._cluster(), for_s=self._for_s())
+
+    def _break_watches(self) -> Accident:
+        compact = self._random.random() < 0.5
+        return BreakWatches(at_s=self._at_s(), cluster=self._cluster(), compact=compact)
+
+    def _lose_tail(self) -> Accident:
+        random = self._random
+        return LoseTail(
+            at_s=round(random.uniform(self._act_s * 0.4, self._act_s * 0.9), 2),
+            stream=random.choice(("OBSERVATIONS", "DECISIONS")),
+            count=random.randint(1, 5),
+            for_s=round(random.uniform(0.1, 3.0), 2),
         )
-    return tuple(sorted(found, key=lambda item: item.at_s))

@@ -18,9 +18,11 @@ from mcs.adapters.memory_registry import Request
 from mcs.errors import LogLost, McsError
 from mcs.objects.kinds import LEASES, PODS
 from mcs.ports import Stored, Stream
+from mcs.simulation.accidents import Accidents
+from mcs.simulation.act_one import ActOne
 from mcs.simulation.checkers import Checkers, Violation
-from mcs.simulation.happening import ENDED, Happening
 from mcs.simulation.loop import run_virtually
+from mcs.simulation.people import ENDED, People
 from mcs.simulation.places import NAMESPACE
 from mcs.simulation.plan import Plan
 from mcs.simulation.processes import Crash
@@ -103,28 +105,28 @@ class _Retold:
 
 
 async def _play(world: World) -> None:
-    plan, happening, checkers = world.plan, Happening(world), world.checkers
+    plan, act_one, checkers = world.plan, ActOne(), world.checkers
+    people, misfortune = People(world, act_one), Accidents(world, act_one)
     async with asyncio.TaskGroup() as tasks:
         living = tasks.create_task(world.run())
         looking = tasks.create_task(_look(checkers))
         work = [
-            tasks.create_task(_at(item.at_s, happening.work(item), world, item))
-            for item in plan.work
+            tasks.create_task(_at(item.at_s, people.do(item), world, item)) for item in plan.work
         ]
         accidents = [
-            tasks.create_task(_at(item.at_s, happening.accident(item), world, item))
+            tasks.create_task(_at(item.at_s, misfortune.happen(item), world, item))
             for item in plan.accidents
         ]
         await asyncio.sleep(plan.act_one_s)
         world.tell("", "act two: everything is healed")
-        happening.heal()
+        act_one.over.set()
         await asyncio.wait(accidents) if accidents else None
         world.heal()
         if plan.damaging:
             await asyncio.sleep(REST_S)
             _damage_was_said(world)
         else:
-            await _settle(world, happening)
+            await _settle(world, people)
             looking.cancel()
             _nobody_said_loss(world)
             checkers.check_end()
@@ -148,13 +150,13 @@ async def _look(checkers: Checkers) -> None:
         checkers.check()
 
 
-async def _settle(world: World, happening: Happening) -> None:
+async def _settle(world: World, people: People) -> None:
     """Wait until nothing moves. Raises Violation (I2)."""
     end_s = world.clock.monotonic() + SETTLE_S
     quiet_s = 0.0
     while quiet_s < REST_S:
         await asyncio.sleep(LOOK_S)
-        moving = await _moving(world) + sorted(happening.jobs)
+        moving = await _moving(world) + sorted(people.jobs)
         quiet_s = 0.0 if moving else quiet_s + LOOK_S
         if world.clock.monotonic() > end_s:
             raise Violation(

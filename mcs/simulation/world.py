@@ -2,7 +2,7 @@
 
 The processes are the product's own services, unchanged, each behind wires of its own. The world
 knows who is connected, who lives, and what is wrong at the moment (``weather``); what happens to it
-is ``happening``'s.
+is ``people``'s and ``accidents``'.
 """
 
 from __future__ import annotations

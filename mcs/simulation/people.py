@@ -1,6 +1,6 @@
-"""Carries out a plan's items: what users do with clusters, and what goes wrong.
+"""What people do in a simulated federation: users with pods, administrators with nodes.
 
-Users retry what an API server that is down did not take; everything else is tried once. An item
+They retry what an API server that is down did not take; everything else is tried once. An item
 whose pod or node is not there any more does nothing.
 """
 
@@ -13,34 +13,22 @@ from typing import Any, Final, assert_never
 from mcs.errors import ClusterError, NotFound, Unreachable
 from mcs.events import codec, subjects
 from mcs.events.frames import ObservationFrame
-from mcs.events.observations import OperatorCommanded, Ticked, Verb
+from mcs.events.observations import OperatorCommanded, Verb
 from mcs.names import OPERATOR
 from mcs.objects.kinds import NODES, PODS, Pod
 from mcs.ports import Stream
+from mcs.simulation.act_one import ActOne
 from mcs.simulation.kubelet import EXIT_CODE, RUN_FOR
 from mcs.simulation.places import NAMESPACE, Place
 from mcs.simulation.plan import (
-    Accident,
-    ApiDown,
-    ApiErrors,
-    BadAppends,
-    BadFrame,
-    BadRequests,
-    BreakWatches,
     Burst,
     CordonCluster,
     CordonNode,
     DeleteDelegate,
     DeletePod,
     Job,
-    Kill,
     Leave,
-    LoseTail,
-    NatsDown,
-    Partition,
-    Pause,
     RemoveNode,
-    SlowDelivery,
     Work,
 )
 from mcs.simulation.world import World
@@ -51,20 +39,15 @@ GATE: Final = "simulation.mcs/gate"
 FAILURES_MAX: Final = 6  # of a Job; Kubernetes' default backoffLimit
 
 
-class Happening:
-    """Makes things happen in ``world``. ``jobs``: those that are still under way."""
+class People:
+    """They work in ``world``. ``jobs``: those that are still under way."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, act_one: ActOne) -> None:
         self.jobs: set[str] = set()
-        self._world = world
-        self._healed = asyncio.Event()
+        self._world, self._act_one = world, act_one
 
-    def heal(self) -> None:
-        """Act one is over: whatever lasts a while ends now."""
-        self._healed.set()
-
-    async def work(self, item: Work) -> None:
-        """Do something that people do."""
+    async def do(self, item: Work) -> None:
+        """Do one thing, to its end."""
         world = self._world
         match item:
             case Burst():
@@ -73,7 +56,7 @@ class Happening:
                     name = f"{item.name}-{number}"
                     await self._insist(place, self._pod(item, name))
                 if item.gate_s:
-                    await self._wait(item.gate_s)
+                    await self._act_one.wait(item.gate_s)
                     for number in range(item.count):
                         await self._ungate(place, f"{item.name}-{number}")
             case Job():
@@ -92,63 +75,16 @@ class Happening:
                 await self._remove_node(world.places[item.cluster], item)
             case CordonCluster():
                 self._command(Verb.CORDON, item.cluster)
-                await self._wait(item.for_s)
+                await self._act_one.wait(item.for_s)
                 self._command(Verb.UNCORDON, item.cluster)
             case Leave():
                 for name in world.of(item.cluster):
                     world.processes[name].leave()
-                await self._wait(item.for_s)
+                await self._act_one.wait(item.for_s)
                 for name in world.of(item.cluster):
                     world.processes[name].come_back()
             case _:
                 assert_never(item)
-
-    async def accident(self, item: Accident) -> None:
-        """Let something go wrong, for as long as the item says."""
-        world, weather = self._world, self._world.weather
-        weather.happened[type(item).__name__] += 1
-        match item:
-            case Kill():
-                world.processes[item.process].kill(calls=item.calls, down_s=item.down_s)
-            case Pause():
-                world.pause(item.process)
-                await self._wait(item.for_s)
-                if not self._healed.is_set():
-                    world.go_on(item.process)
-            case Partition() | NatsDown():
-                who = item.who if isinstance(item, Partition) else ""
-                world.cut(who)
-                await self._wait(item.for_s)
-                if not self._healed.is_set():
-                    world.mend(who)
-            case LoseTail():
-                await self._lose_tail(item)
-            case BadAppends():
-                await self._during(weather.appends, item.process, item.rate, item.for_s)
-            case SlowDelivery():
-                await self._during(weather.delivery_s, item.process, item.delay_s, item.for_s)
-            case BadRequests():
-                weather.requests = item.rate
-                await self._wait(item.for_s)
-                weather.requests = 0
-            case BadFrame():
-                subject, data = bad_frame(item)
-                world.broker.store([(subject, data)])
-            case ApiErrors():
-                await self._during(weather.api, item.cluster, item.rate, item.for_s)
-            case ApiDown():
-                world.places[item.cluster].cluster.stop()
-                await self._wait(item.for_s)
-                world.places[item.cluster].cluster.start()
-            case BreakWatches():
-                cluster = world.places[item.cluster].cluster
-                if item.compact:
-                    cluster.compact()
-                cluster.break_watches()
-            case _:
-                assert_never(item)
-
-    # -- work ------------------------------------------------------------------------------------
 
     def _pod(self, item: Burst | Job, name: str, *, exit_code: int = 0) -> dict[str, Any]:
         keys = self._world.keys
@@ -268,7 +204,7 @@ class Happening:
             change = {"spec": {"unschedulable": cordoned or None}}
             await self._patiently(lambda c=change: place.cluster.patch(NODES, name, c))  # type: ignore[misc]
             if cordoned:
-                await self._wait(item.for_s)
+                await self._act_one.wait(item.for_s)
 
     async def _remove_node(self, place: Place, item: RemoveNode) -> None:
         names = sorted(place.nodes)
@@ -276,7 +212,7 @@ class Happening:
             return
         name = names[item.number % len(names)]
         await self._patiently(lambda: place.remove_node(name))
-        await self._wait(item.for_s)
+        await self._act_one.wait(item.for_s)
         await self._patiently(lambda: place.add_node(f"{name}x", place.sizes[name]))
 
     def _command(self, verb: Verb, cluster: str) -> None:
@@ -298,45 +234,3 @@ class Happening:
                 return
             else:
                 return
-
-    # -- accidents -------------------------------------------------------------------------------
-
-    async def _lose_tail(self, item: LoseTail) -> None:
-        world, name = self._world, Stream(item.stream)
-        world.cut("")
-        await self._wait(item.for_s / 2)
-        last = world.broker.streams[name].last
-        world.broker.lose_tail(name, max(0, last - item.count))
-        await self._wait(item.for_s / 2)
-        if not self._healed.is_set():
-            world.mend("")
-
-    async def _during(self, rates: dict[str, Any], key: str, value: float, for_s: float) -> None:
-        rates[key] = value
-        await self._wait(for_s)
-        rates.pop(key, None)
-
-    async def _wait(self, seconds: float) -> None:
-        """So long, or until act one is over."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._healed.wait()
-        except TimeoutError:
-            return
-
-
-def bad_frame(item: BadFrame) -> tuple[str, bytes]:
-    """Subject and bytes of something that no mcs of this version would have stored there."""
-    subject = f"mcs.obs.{item.cluster}.capacity"
-    foreign = ObservationFrame(
-        source=item.cluster, epoch=999_999, channel="capacity", number=7, events=(Ticked(),)
-    )
-    samples = (
-        b"",
-        b'{"schema": 1, "source": "',
-        b'{"schema": 1, "source": "somebody-else", "channel": "capacity", "events": []}',
-        codec.encode(foreign),
-        b"\xff\xfe\x00 not even text",
-        b"[" * 2000,
-    )
-    return subject, samples[item.kind % len(samples)]

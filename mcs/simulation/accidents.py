@@ -1,0 +1,117 @@
+"""What goes wrong in a simulated federation."""
+
+from __future__ import annotations
+
+from typing import TypeVar, assert_never
+
+from mcs.events import codec
+from mcs.events.frames import ObservationFrame
+from mcs.events.observations import Ticked
+from mcs.ports import Stream
+from mcs.simulation.act_one import ActOne
+from mcs.simulation.plan import (
+    Accident,
+    ApiDown,
+    ApiErrors,
+    BadAppends,
+    BadFrame,
+    BadRequests,
+    BreakWatches,
+    Kill,
+    LoseTail,
+    NatsDown,
+    Partition,
+    Pause,
+    SlowDelivery,
+)
+from mcs.simulation.world import World
+
+T = TypeVar("T")
+
+
+class Accidents:
+    """They happen to ``world``; what lasts a while ends with act one at the latest."""
+
+    def __init__(self, world: World, act_one: ActOne) -> None:
+        self._world, self._act_one = world, act_one
+
+    async def happen(self, item: Accident) -> None:
+        """Let one thing go wrong, for as long as it says."""
+        world, weather = self._world, self._world.weather
+        weather.happened[type(item).__name__] += 1
+        match item:
+            case Kill():
+                world.processes[item.process].kill(calls=item.calls, down_s=item.down_s)
+            case Pause():
+                world.pause(item.process)
+                await self._act_one.wait(item.for_s)
+                world.go_on(item.process)
+            case Partition():
+                await self._cut_off(item.who, item.for_s)
+            case NatsDown():
+                await self._cut_off("", item.for_s)
+            case LoseTail():
+                await self._lose_tail(item)
+            case BadAppends():
+                await self._during(weather.appends, item.process, item.rate, item.for_s)
+            case SlowDelivery():
+                await self._during(weather.delivery_s, item.process, item.delay_s, item.for_s)
+            case BadRequests():
+                weather.requests = item.rate
+                await self._act_one.wait(item.for_s)
+                weather.requests = 0
+            case BadFrame():
+                world.broker.store([bad_frame(item)])
+            case ApiErrors():
+                await self._during(weather.api, item.cluster, item.rate, item.for_s)
+            case ApiDown():
+                await self._api_down(item)
+            case BreakWatches():
+                cluster = world.places[item.cluster].cluster
+                if item.compact:
+                    cluster.compact()
+                cluster.break_watches()
+            case _:
+                assert_never(item)
+
+    async def _cut_off(self, who: str, for_s: float) -> None:
+        self._world.cut(who)
+        await self._act_one.wait(for_s)
+        self._world.mend(who)
+
+    async def _api_down(self, item: ApiDown) -> None:
+        cluster = self._world.places[item.cluster].cluster
+        cluster.stop()
+        await self._act_one.wait(item.for_s)
+        cluster.start()
+
+    async def _lose_tail(self, item: LoseTail) -> None:
+        world, name = self._world, Stream(item.stream)
+        world.cut("")
+        await self._act_one.wait(item.for_s / 2)
+        last = world.broker.streams[name].last
+        world.broker.lose_tail(name, max(0, last - item.count))
+        await self._act_one.wait(item.for_s / 2)
+        world.mend("")
+
+    async def _during(self, rates: dict[str, T], key: str, value: T, for_s: float) -> None:
+        rates[key] = value
+        await self._act_one.wait(for_s)
+        rates.pop(key, None)
+
+
+def bad_frame(item: BadFrame) -> tuple[str, bytes]:
+    """Subject and bytes of something that no mcs of this version would have stored there."""
+    subject = f"mcs.obs.{item.cluster}.capacity"
+    foreign = ObservationFrame(
+        source=item.cluster, epoch=999_999, channel="capacity", number=7, events=(Ticked(),)
+    )
+    samples = (
+        b"",
+        b'{"schema": 1, "source": "',
+        b'{"schema": 1, "source": "somebody-else", "channel": "capacity", "events": []}',
+        codec.encode(foreign),
+        b"\xff\xfe\x00 not even text",
+        b"[" * 2000,
+    )
+    return subject, samples[item.kind % len(samples)]
