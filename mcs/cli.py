@@ -40,6 +40,7 @@ _COMMANDS: Final = {
     "status": ("mcs.commands.looking:status", "Clusters, who waits and why, what is stuck."),
     "log": ("mcs.commands.looking:log", "The events, told in sentences."),
     "why": ("mcs.commands.looking:why", "Why a pod waits, or runs where it runs."),
+    "replay": ("mcs.commands.replaying:replay", "The state at any moment of the past."),
     "export": ("mcs.commands.exporting:export", "Copy the log to a folder, to keep and to read."),
     "cluster": ("mcs.commands.operating:cluster", "Cordon, uncordon or remove a cluster."),
     "release": ("mcs.commands.operating:release", "Let go of a pod whose cluster does not answer."),

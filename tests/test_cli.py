@@ -90,6 +90,7 @@ def test_help_imports_nothing_heavy():
         ["status"],
         ["log"],
         ["why"],
+        ["replay"],
         ["export"],
         ["cluster", "cordon"],
         ["cluster", "uncordon"],
@@ -133,6 +134,7 @@ def test_codes_tell_what_went_wrong(error, code):
         (["log", "--since", "yesterday"], 2, "10m"),
         (["log", "--pod", "step-3"], 2, "default/step-3"),
         (["why", "step-3"], 2, "NAMESPACE/NAME"),
+        (["replay", "--at", "then"], 2, "dec:45"),
         (["release", "c1/step-3"], 2, "CLUSTER/NAMESPACE/NAME"),
         (["cluster", "remove", "c1"], 2, "--confirm-dead"),
         (["agent"], 2, "--cluster"),
@@ -248,6 +250,47 @@ def test_why_tells_the_numbers(run, served):
 
     assert code == 0
     assert "asks 200m cpu, the only eligible node (n1) has 100m" in " ".join(text.split())
+
+
+@pytest.mark.live
+def test_replay_shows_the_state_as_it_was(run, served):
+    _, before, _ = run("replay", "--nats", served, "--at", "obs:11", "--json")
+    _, after, _ = run("replay", "--nats", served, "--at", "dec:3", "--json")
+    _, now, _ = run("replay", "--nats", served, "--json")
+    code, text, _ = run("replay", "--nats", served, "--at", "cycle:2")
+
+    waiting = [[row["name"] for row in json.loads(each)["waiting"]] for each in (before, after)]
+    assert waiting == [["pod-u1", "pod-u2"], ["pod-u2"]]
+    assert (
+        json.loads(now)["digest"]
+        == json.loads(run("status", "--nats", served, "--json")[1])["digest"]
+    )
+    assert code == 0
+    assert "As it was at" in text
+    assert "Waiting (1)" in text
+
+
+@pytest.mark.live
+def test_a_moment_that_the_log_does_not_hold_has_a_code_of_its_own(run, served):
+    code, _, errors = run("replay", "--nats", served, "--at", "dec:99")
+
+    assert code == 5
+    assert "the log has no decision 99: it holds 1 to 3" in errors
+
+
+@pytest.mark.live
+def test_why_is_told_of_a_moment_too_with_the_events_behind_it(run, served):
+    code, text, _ = run("why", "--nats", served, "default/pod-u2", "--at", "obs:11", "--json")
+
+    (found,) = json.loads(text)
+    verdicts = {row["cluster"]: row for row in found["verdicts"]}
+    assert code == 0
+    assert (found["standing"], found["decided"]) == ("it waits for a place, behind 1 other", None)
+    assert "asks 200m cpu, the only eligible node (n1) has 100m" in verdicts["c1"]["text"]
+    assert [row["name"] for row in verdicts["c1"]["bookings"]] == ["pod-u1"]
+    assert [(row["stream"], row["sequence"]) for row in verdicts["c1"]["behind"]] == [
+        ("OBSERVATIONS", 3)
+    ]
 
 
 @pytest.mark.live

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from mcs.commands.options import epilog, log_source, option, reading_options
+from mcs.commands.options import at_option, epilog, log_source, option, reading_options
 
 
 @click.command(
@@ -65,18 +65,23 @@ def log(**options: Any) -> None:
     epilog=epilog(
         ("mcs why default/step-3", ""),
         ("mcs why default/step-3 --cluster c1", "where several clusters have one"),
+        ("mcs why default/step-3 --at 10m", "as it was ten minutes ago"),
+        ("mcs why default/step-3 --at dec:45", "and just after decision 45"),
         ("mcs why --demo-dir ./mcs-demo default/step-3", "of what the demo left behind"),
     )
 )
 @reading_options
 @option("--cluster", metavar="NAME", default="", help="The pod's source cluster.")
+@at_option
+@option("--json", "as_json", is_flag=True, help="Print data instead of tables.")
 @click.argument("pod", metavar="NS/NAME")
-def why(*, pod: str, cluster: str, **options: Any) -> None:
+def why(*, pod: str, cluster: str, at: str, as_json: bool, **options: Any) -> None:
     """Why a pod waits, or runs where it runs: its story, and each cluster's verdict with numbers.
 
     NS/NAME is the pod that its author created. Numbers are those of the moment of the last
-    decision, and of now.
+    decision, and of the moment that is asked about: now, or --at. Each verdict names the events
+    that it rests on, and the bookings that counted.
     """
-    from mcs.commands import reading
+    from mcs.commands import telling
 
-    asyncio.run(reading.why(log_source(options), pod, cluster))
+    asyncio.run(telling.why(log_source(options), pod, cluster, at=at, as_json=as_json))

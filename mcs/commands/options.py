@@ -70,6 +70,13 @@ reading_options: Callable[[F], F] = together(
     ),
 )
 
+at_option: Callable[[F], F] = option(
+    "--at",
+    metavar="MOMENT",
+    default="",
+    help="A time (90s or 10m ago, or RFC 3339), or a place in the log: dec:45, cycle:45, obs:678.",
+)
+
 process_options: Callable[[F], F] = together(
     option(
         "--metrics-port",

@@ -1,38 +1,34 @@
-"""What ``mcs status``, ``mcs log`` and ``mcs why`` do: read, fold, print."""
+"""What ``mcs status``, ``mcs replay`` and ``mcs log`` do: read, fold, print."""
 
 from __future__ import annotations
 
-import difflib
 import sys
 import time
 from contextlib import aclosing
-from typing import NoReturn
 
 import click
 import msgspec
 from rich.console import Console
 
 from mcs import app
-from mcs.commands.options import Unknown
+from mcs.commands.progress import Shown
 from mcs.errors import BadName, BadSettings
-from mcs.events.frames import DecisionFrame
 from mcs.names import PodKey
-from mcs.ports import Stream
+from mcs.ports import EventLog
 from mcs.projections.state import State
-from mcs.services.reading import Ends, Witness, chronicle, fold, newest_ns, stored_at
-from mcs.views.amounts import since_ns
-from mcs.views.explaining import Story, story_of
+from mcs.services.moments import Moment, asked_moment, find
+from mcs.services.reading import Ends, Witness, chronicle, fold, newest_ns
+from mcs.views.amounts import clock_time, since_ns
 from mcs.views.lines import Line, Teller, as_json, sentence
 from mcs.views.overview import overview
 from mcs.views.painting import paint
-from mcs.views.stories import story_view
 from mcs.views.tables import status_view, token_line
+from mcs.views.words import say
 
-_SUGGESTED = 10
 _DAY_NS = 86_400_000_000_000
 
 
-class _Console(Console):
+class Output(Console):
     """A console whose reader may go away (`mcs log | head`) without that being an error."""
 
     def on_broken_pipe(self) -> None:
@@ -77,21 +73,39 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-async def status(source: app.LogSource, *, as_json: bool) -> None:
-    """Fold the log, show the state."""
+async def status(source: app.LogSource, *, as_json: bool, at: str = "") -> None:
+    """Fold the log to a moment (or its end), show the state as it was then."""
+    asked_moment(at, 0.0)  # wrong words are told before anything is connected
     async with app.open_log(source, name="mcs status") as log:
-        ends = await Ends.of(log)
+        moment = await moment_of(source, log, at)
         state = Witness()
-        await fold(log, state, ends)
-        decided_ns = await stored_at(log, Stream.DECISIONS, state.decided.sequence)
-        now_s = await newest_ns(log, ends) / 1e9 if source.folder else time.time()
-    view = overview(state, now_s=now_s, decided_ns=decided_ns)
+        await fold_shown(log, state, moment.ends)
+    view = overview(state, now_s=moment.time_ns / 1e9, decided_ns=moment.decided_ns)
     if as_json:
         click.echo(msgspec.json.encode(view))
-    else:
-        console = _Console()
-        console.print(status_view(view))
-        console.print(token_line(view), soft_wrap=True)
+        return
+    console = Output()
+    if at:
+        console.print(paint(say("As it was at ", f"{clock_time(moment.time_ns, date=True)} UTC")))
+    console.print(status_view(view))
+    console.print(token_line(view), soft_wrap=True)
+
+
+async def moment_of(source: app.LogSource, log: EventLog, at: str) -> Moment:
+    """The moment that ``--at`` names; without it now, which for an exported log is its end.
+
+    Raises:
+        BadSettings, NoSuchMoment, LogLost, Unavailable.
+    """
+    ends = await Ends.of(log)
+    now_s = await newest_ns(log, ends) / 1e9 if source.folder else time.time()
+    return await find(log, asked_moment(at, now_s), ends, now_s)
+
+
+async def fold_shown(log: EventLog, state: State, ends: Ends) -> None:
+    """``fold``, with its progress on standard error."""
+    with Shown("messages") as shown:
+        await fold(log, state, ends, told=lambda done, whole: shown.show("folding", done, whole))
 
 
 async def log(source: app.LogSource, selection: Selection) -> None:
@@ -101,7 +115,7 @@ async def log(source: app.LogSource, selection: Selection) -> None:
             f"--follow goes on with a live log; {source.folder} is an exported one, to which "
             "nothing comes: leave out one of --follow and --log"
         )
-    console = _Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    console = Output(highlight=False, soft_wrap=not sys.stdout.isatty())
     teller, hidden = Teller(), 0
     async with app.open_log(source, name="mcs log") as connection:
         ends = await Ends.of(connection)
@@ -119,37 +133,6 @@ async def log(source: app.LogSource, selection: Selection) -> None:
         click.secho(f"({hidden} heartbeats, ticks and the like: --all)", dim=True, err=True)
 
 
-async def why(source: app.LogSource, pod: str, cluster: str) -> None:
-    """Tell a pod's story and each cluster's verdict."""
-    key = pod_key(pod)
-    teller, lines = Teller(), []
-    async with app.open_log(source, name="mcs why") as log:
-        ends = await Ends.of(log)
-        messages = chronicle(log, ends)
-        async with aclosing(messages):
-            async for stored in messages:
-                lines += [line for line in teller.lines(stored) if line.uid]
-        uids = [
-            uid
-            for uid, named in teller.names.proxies.items()
-            if (named.namespace, named.name) == (key.namespace, key.name)
-            and cluster in {"", named.cluster}
-        ]
-        if not uids:
-            _unknown(key, cluster, teller)
-        stories = [Story.of(uid, teller.names.proxies[uid], lines) for uid in uids]
-
-        def look(state: State, frame: DecisionFrame) -> None:
-            for each in stories:
-                each.look(state, frame)
-
-        state = Witness(look)
-        await fold(log, state, ends)
-    console = _Console(highlight=False)
-    for each in stories:
-        console.print(story_view(story_of(each, state)))
-
-
 def pod_key(text: str) -> PodKey:
     """``NS/NAME``. Raises BadName."""
     namespace, slash, name = text.partition("/")
@@ -164,13 +147,3 @@ def _print(console: Console, line: Line, selection: Selection) -> None:
     else:
         old = time.time_ns() - line.time_ns > _DAY_NS
         console.print(paint(sentence(line, date=old)), soft_wrap=True)
-
-
-def _unknown(key: PodKey, cluster: str, teller: Teller) -> NoReturn:
-    named = teller.names.proxies.values()
-    known = sorted({f"{each.namespace}/{each.name}" for each in named})
-    where = f" from cluster {cluster}" if cluster else ""
-    near = difflib.get_close_matches(str(key), known, n=_SUGGESTED) or known[:_SUGGESTED]
-    if not near:
-        raise Unknown(f"the log knows no pod {key}{where}; no elected pod was ever seen")
-    raise Unknown(f"the log knows no pod {key}{where}; it knows {', '.join(near)}")

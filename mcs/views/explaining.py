@@ -1,8 +1,8 @@
 """The story of one proxy: what was seen and decided, the verdicts behind it, and how it stands now.
 
 ``mcs why`` reads the log once for the lines, and folds it once more to stand where the last
-decision about the pod was taken: there, and at the end, the numbers behind the reasons are
-computed.
+decision about the pod was taken: there, and at the moment that was asked about, the numbers behind
+the reasons are computed.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from mcs.events.frames import DecisionFrame
 from mcs.projections.backlog import Proxy
 from mcs.projections.ledger import Placement, Stage
 from mcs.projections.state import State
+from mcs.views.evidence import Position
 from mcs.views.lines import Line
 from mcs.views.naming import Proxied
 from mcs.views.observed import phase_word
@@ -25,9 +26,12 @@ from mcs.views.words import Piece, Words, bad, cluster, good, node, pod, quiet, 
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True):
-    """A decision about the pod, and what each cluster said to it then."""
+    """What each cluster said to the pod at a position, and by which decision that mattered
+    (``line``; None: at the moment that was asked about).
+    """
 
-    line: Line
+    line: Line | None
+    position: Position
     verdicts: tuple[ClusterVerdict, ...]
 
 
@@ -51,29 +55,40 @@ class Story:
         first = state.decided.sequence + 1
         for sequence in range(first, first + frame.count):
             if line := self._decisions.get(sequence):
-                self.moment = Moment(line=line, verdicts=verdicts_of(state, self.uid))
+                self.moment = Moment(
+                    line=line, position=Position.of(state), verdicts=verdicts_of(state, self.uid)
+                )
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
-    """All that is known of one proxy. ``now``: verdicts of this moment, if it waits."""
+    """All that is known of one proxy at a moment (``time_ns``, and a position in the log).
+
+    ``moment`` is that of the last decision before; ``now`` has verdicts if the pod waits; ``past``:
+    a moment was asked for.
+    """
 
     named: Proxied
     uid: str
     lines: tuple[Line, ...]
     moment: Moment | None
     standing: Words
-    now: tuple[ClusterVerdict, ...]
+    now: Moment
+    time_ns: int
+    past: bool
 
 
-def story_of(story: Story, state: State) -> Explanation:
-    """The story as it stands at the end of the log."""
+def story_of(story: Story, state: State, time_ns: int, *, past: bool = False) -> Explanation:
+    """The story as it stands at a moment, to which ``state`` was folded."""
+    now = Moment(line=None, position=Position.of(state), verdicts=verdicts_of(state, story.uid))
     return Explanation(
         named=story.named,
         uid=story.uid,
         lines=story.lines,
         moment=story.moment,
         standing=standing(state, story.uid),
-        now=verdicts_of(state, story.uid),
+        now=now,
+        time_ns=time_ns,
+        past=past,
     )
 
 

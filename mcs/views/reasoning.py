@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import msgspec
 
-from mcs.decisions.fitting import barred
 from mcs.decisions.placing import verdicts_for
 from mcs.decisions.scoring import Scores
 from mcs.events.decisions import Fits, Lacks, Never, Verdict
@@ -17,19 +16,23 @@ from mcs.projections.backlog import Proxy
 from mcs.projections.state import State
 from mcs.quantities import CPU, MEMORY, PODS
 from mcs.views.amounts import amount, lasting
+from mcs.views.grounds import Booking, Grounds, ahead, free_of, freest, grounds_of
 from mcs.views.words import Words, bad, good, node, say, wait
 
 
 class ClusterVerdict(msgspec.Struct, frozen=True, kw_only=True):
-    """One cluster's verdict on one pod. ``room``: how many such pods fit there; ``words`` say why,
-    with numbers; ``chosen``: placement would take this one.
+    """One cluster's verdict on one pod. ``score``: how many such pods fit there; ``words`` say why,
+    with numbers; ``chosen``: placement would take this one; ``tie``: clusters of the same, highest
+    score, among which the name decides; ``grounds``: what it rests on, where that was asked for.
     """
 
     cluster: str
     verdict: Verdict
-    room: int
+    score: int
     words: Words
     chosen: bool = False
+    tie: tuple[str, ...] = ()
+    grounds: Grounds = Grounds((), ())
 
 
 def verdicts_of(state: State, uid: str) -> tuple[ClusterVerdict, ...]:
@@ -40,9 +43,14 @@ def verdicts_of(state: State, uid: str) -> tuple[ClusterVerdict, ...]:
     if uid not in queue:
         return ()
     scores = Scores(state.inventory)
+    booked: dict[str, list[Booking]] = {}
     for before in queue[: queue.index(uid)]:
-        _book(state, scores, state.backlog.proxies[before])
-    return explained(state, scores, state.backlog.proxies[uid])
+        _book(state, scores, state.backlog.proxies[before], booked)
+    proxy = state.backlog.proxies[uid]
+    return tuple(
+        msgspec.structs.replace(row, grounds=_grounds(state, scores, proxy, row, booked))
+        for row in explained(state, scores, proxy)
+    )
 
 
 def explained(state: State, scores: Scores, proxy: Proxy) -> tuple[ClusterVerdict, ...]:
@@ -52,19 +60,34 @@ def explained(state: State, scores: Scores, proxy: Proxy) -> tuple[ClusterVerdic
         return ()
     verdicts, totals = verdicts_for(state, scores, proxy, home)
     best = min(totals, key=lambda name: (-totals[name], name), default="")
+    tied = [name for name in sorted(totals) if totals[name] == totals[best]]
     return tuple(
         ClusterVerdict(
             cluster=name,
             verdict=verdicts[name],
-            room=totals.get(name, 0),
+            score=totals.get(name, 0),
             words=_words(state, scores, proxy, name, verdicts[name]),
             chosen=name == best,
+            tie=tuple(other for other in tied if other != name) if name in tied else (),
         )
         for name in sorted(verdicts)
     )
 
 
-def _book(state: State, scores: Scores, proxy: Proxy) -> None:
+def _grounds(
+    state: State,
+    scores: Scores,
+    proxy: Proxy,
+    row: ClusterVerdict,
+    booked: dict[str, list[Booking]],
+) -> Grounds:
+    found = grounds_of(state, scores, proxy, row.cluster, row.verdict)
+    if isinstance(row.verdict, Never):
+        return found
+    return Grounds(found.facts, (*found.bookings, *booked.get(row.cluster, ())))
+
+
+def _book(state: State, scores: Scores, proxy: Proxy, booked: dict[str, list[Booking]]) -> None:
     """Let a proxy further ahead take its place, as a cycle would."""
     home = state.membership.members.get(proxy.source)
     if home is None or home.lost or home.removed:
@@ -73,6 +96,7 @@ def _book(state: State, scores: Scores, proxy: Proxy) -> None:
     if totals:
         target = min(totals, key=lambda name: (-totals[name], name))
         fit = scores.fit(proxy.requests, proxy.constraints, target)
+        booked.setdefault(target, []).append(ahead(proxy, fit.node))
         scores.book(target, fit.node, proxy.requests)
 
 
@@ -92,16 +116,11 @@ def _words(state: State, scores: Scores, proxy: Proxy, name: str, verdict: Verdi
 
 def _lack(state: State, scores: Scores, proxy: Proxy, name: str, resource: str) -> Words:
     """``asks 200m cpu, the freest of 3 eligible nodes (n2) has 140m``."""
-    nodes = state.inventory.nodes.get(name, {})
-    free = {
-        key: each.allocatable.get(resource, 0) - scores.used(name, key).get(resource, 0)
-        for key, each in nodes.items()
-        if not barred(proxy.constraints, each)
-    }
+    free = free_of(state, scores, proxy, name, resource)
     head = say(wait(f"not enough {resource}"))
     if not free:
         return head
-    most = min(free, key=lambda key: (-free[key], key))
+    most = freest(state, scores, proxy, name, resource)
     which = "the only eligible node" if len(free) == 1 else f"the freest of {len(free)} nodes"
     if resource == PODS:
         return say(head, f": {which} (", node(most), f") takes {max(0, free[most])} more pods")

@@ -15,7 +15,7 @@ from mcs.views.amounts import amount, amounts, clock_time, lasting
 from mcs.views.overview import ClusterRow, Overview, WaitingRow
 from mcs.views.painting import paint
 from mcs.views.reasoning import ClusterVerdict
-from mcs.views.words import Piece, bad, cluster, command, good, pod, quiet, say, wait
+from mcs.views.words import Piece, Words, bad, cluster, command, good, pod, quiet, say, wait
 
 _WAITING_MOST: Final = 20
 _STUCK_MOST: Final = 20
@@ -51,11 +51,20 @@ def exported_view(folder: str, now_s: float) -> RenderableType:
 
 def verdict_table(verdicts: Sequence[ClusterVerdict]) -> Table:
     """Each cluster's verdict on one pod."""
-    table = table_of("cluster", "verdict", "")
+    table = table_of("cluster", "score", "verdict", "", right=("score",))
     for row in verdicts:
-        chosen = paint(say(good("← most room"))) if row.chosen else Text()
-        table.add_row(paint(say(cluster(row.cluster))), paint(row.words), chosen)
+        score = str(row.score) if row.score else ""
+        name = paint(say(cluster(row.cluster)))
+        table.add_row(name, score, paint(row.words), paint(_choice(row)))
     return table
+
+
+def _choice(row: ClusterVerdict) -> Words:
+    """Why it is the one, or in spite of its score is not."""
+    others = " and ".join(row.tie)
+    if row.chosen:
+        return say(good(f"← tie with {others}, broken by name" if row.tie else "← most room"))
+    return say(quiet(f"as many as {others}: the name decides")) if row.tie else ()
 
 
 def table_of(*headings: str, right: Sequence[str] = ()) -> Table:

@@ -5,6 +5,7 @@ import pytest
 from mcs.events.observations import Phase
 from mcs.ports import Stored
 from mcs.services.reading import Witness
+from mcs.views.evidence import Evidence, Position, fact_of
 from mcs.views.explaining import Story, standing, story_of
 from mcs.views.lines import Teller
 from mcs.views.words import plain
@@ -22,15 +23,18 @@ def world_with(*proxies, cpu=1000):
     return world
 
 
+def lines_of(world, teller):
+    """Every line of a log, observations first."""
+    for message in world.observations:
+        yield from teller.lines(Stored(*message))
+    for sequence, subject, data, _ in world.decisions:
+        yield from teller.lines(Stored(sequence, subject, 0, data))
+
+
 def told(world, uid):
     """The story of a proxy, as `mcs why` makes it from a log."""
     teller = Teller()
-    lines = []
-    for message in world.observations:
-        lines += teller.lines(Stored(*message))
-    for sequence, subject, data, _ in world.decisions:
-        lines += teller.lines(Stored(sequence, subject, 0, data))
-    story = Story.of(uid, teller.names.proxies[uid], lines)
+    story = Story.of(uid, *_named(uid, teller, list(lines_of(world, teller))))
     state = Witness(story.look)
     for sequence, subject, data, frame in world.decisions:
         while state.observed.sequence < frame.based_on:
@@ -38,7 +42,27 @@ def told(world, uid):
         state.decide(sequence, subject, data, frame)
     while state.observed.sequence < len(world.observations):
         state.observe(*world.observations[state.observed.sequence])
-    return story_of(story, state)
+    return story_of(story, state, world.now_ns)
+
+
+def _named(uid, teller, lines):
+    return teller.names.proxies[uid], lines
+
+
+def behind(world, story):
+    """The events that a story's verdicts rest on, as `mcs why` finds them."""
+    lines, evidence = list(lines_of(world, Teller())), Evidence()
+    for line in lines:
+        evidence.note(line)
+    found = {}
+    for moment in filter(None, (story.moment, story.now)):
+        for fact in (fact for row in moment.verdicts for fact in row.grounds.facts):
+            place = evidence.behind(fact, moment.position)
+            for line in lines:
+                stream = "DECISIONS" if line.stream == "decision" else "OBSERVATIONS"
+                if (stream, line.sequence) == place and fact_of(line) == fact:
+                    found[fact, moment.position] = line
+    return found
 
 
 def test_the_verdicts_are_those_of_the_moment_of_the_decision():
@@ -48,9 +72,10 @@ def test_the_verdicts_are_those_of_the_moment_of_the_decision():
 
     found = told(world, "u2")
 
-    assert [(row.cluster, row.room) for row in found.moment.verdicts] == [("c1", 1)]
+    assert [(row.cluster, row.score) for row in found.moment.verdicts] == [("c1", 1)]
     assert "placed default/pod-u2" in plain(found.moment.line.words)
-    assert found.now == ()
+    assert found.moment.position == Position(1, 6)
+    assert found.now.verdicts == ()
 
 
 def test_a_pod_that_waits_has_verdicts_of_now():
@@ -61,7 +86,10 @@ def test_a_pod_that_waits_has_verdicts_of_now():
     found = told(world, "u1")
 
     assert [row.cluster for row in found.moment.verdicts] == ["c1"]
-    assert [(row.cluster, row.chosen) for row in found.now] == [("c1", False), ("c2", True)]
+    assert [(row.cluster, row.chosen) for row in found.now.verdicts] == [
+        ("c1", False),
+        ("c2", True),
+    ]
 
 
 def test_the_story_has_only_its_own_lines():

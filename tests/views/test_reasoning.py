@@ -32,7 +32,7 @@ def test_the_cluster_with_most_room_is_the_chosen_one():
     rows = verdicts_of(world.state, "u1")
 
     assert said(world)["c2"] == "fits: there is room for 4 of its kind"
-    assert [(row.cluster, row.room, row.chosen) for row in rows] == [
+    assert [(row.cluster, row.score, row.chosen) for row in rows] == [
         ("c1", 2, False),
         ("c2", 4, True),
     ]

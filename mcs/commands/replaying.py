@@ -1,0 +1,32 @@
+"""``mcs replay`` and ``mcs history``: the past, from the log."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import click
+
+from mcs.commands.options import at_option, epilog, log_source, option, reading_options
+
+
+@click.command(
+    epilog=epilog(
+        ("mcs replay --at 10m", "how things stood ten minutes ago"),
+        ("mcs replay --at dec:45", "just after decision 45"),
+        ("mcs replay --at 2026-09-01T12:00:00Z --json", "for programs"),
+        ("mcs replay --log /backup/mcs --at obs:678", "of an exported log"),
+    )
+)
+@reading_options
+@at_option
+@option("--json", "as_json", is_flag=True, help="Print data instead of tables.")
+def replay(*, at: str, as_json: bool, **options: Any) -> None:
+    """Rebuild the state at any moment, and print it as `mcs status` would have shown it then.
+
+    At a time stands all that the logs held then; at a decision, the state that its cycle left; at
+    an observation, the state just after it was folded.
+    """
+    from mcs.commands import reading
+
+    asyncio.run(reading.status(log_source(options), as_json=as_json, at=at))
