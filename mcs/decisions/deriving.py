@@ -47,7 +47,8 @@ def derive(state: State, keys: Keys, first: DecisionFrame) -> Cycle:
     claimed = derivation(state, first) is Derivation.CLAIMED
     if not claimed:
         events = schedule(state, keys) or (CycleMarked(),)
-    return frame_cycle(state, state.reign + claimed, events, schema=first.schema)
+    schema = min(max(first.schema, 1), SCHEMA)  # an older version wrote its own
+    return frame_cycle(state, state.reign + claimed, events, schema=schema)
 
 
 def claim_problem(state: State, first: DecisionFrame) -> str:

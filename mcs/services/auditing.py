@@ -321,10 +321,13 @@ class Auditor:
     def _difference(self, broken: Broken) -> Difference:
         now = self._now
         decision = now.subject.startswith("mcs.dec.")
+        sequence = now.sequence
+        if broken.flaw is Flaw.MISSING:
+            sequence = (self.chain.decided if decision else self.observed).sequence + 1
         return Difference(
             flaw=broken.flaw,
             stream=Stream.DECISIONS if decision else Stream.OBSERVATIONS,
-            sequence=now.sequence,
+            sequence=sequence,
             subject=now.subject,
             cycle=self.chain.cycle + decision,
             words=broken.words,
