@@ -6,6 +6,7 @@ that message's reply subject. It misses what happens while its own connection is
 its list is not whole, but what is on it must be in the log for ever, byte for byte (I6).
 """
 
+import contextlib
 import hashlib
 import json
 
@@ -39,7 +40,8 @@ class Eavesdropper:
             await self._client.subscribe(subject, cb=self._heard)
 
     async def end(self):
-        await self._client.close()
+        with contextlib.suppress(OSError):
+            await self._client.close()
 
     async def _heard(self, message):
         if message.subject.startswith("_INBOX."):
@@ -51,7 +53,7 @@ class Eavesdropper:
             self._batches.setdefault(batch, []).append(digest)
         elif message.reply:
             self._sent[message.reply] = digest
-        if ".capacity" in message.subject and len(self.frames) < 200:
+        if message.subject.startswith("mcs.obs.c") and len(self.frames) < 200:
             self.frames.append((message.subject, message.data))
 
     def _answered(self, message):

@@ -122,7 +122,7 @@ class Run:
             "deleted by their author": len(self.traffic.deleted),
             "ended by themselves": sum(life.ended for life in lives),
             "delegates seen": len(self.sightings.delegates()),
-            "bad frames": len(self.planted),
+            "bad frames": len(self.plan.poisons),
             "reigns": state.reigns,
             "messages": len(messages),
             "acknowledgements compared": compared,
@@ -146,20 +146,23 @@ class Run:
         )
         for number, poison in enumerate(self.plan.poisons):
             await asyncio.sleep(max(0.0, poison.at_s - clock()))
-            subject, data = "mcs.obs.c2.capacity", b"garbage %d {" % number
-            own = [frame for frame in self.eavesdropper.frames if frame[0] == subject]
-            foreign = [frame for frame in self.eavesdropper.frames if frame[0] != subject]
-            if poison.kind == "replayed" and own:
-                data = own[number % len(own)][1]
-            elif poison.kind == "misrouted" and foreign:
-                data = foreign[number % len(foreign)][1]
-            if poison.kind != "replayed":
-                # What is replayed is also the genuine frame: no bad one by its looks.
-                self.planted[digest_of(subject, data)] = poison.kind
+            subject, data, kind = self._bad(poison.kind, number)
+            if kind != "replayed":  # which is a genuine frame by its looks
+                self.planted[digest_of(subject, data)] = kind
             with contextlib.suppress(nats.errors.Error):
                 await client.publish(subject, data)
-        with contextlib.suppress(nats.errors.Error):
+        with contextlib.suppress(nats.errors.Error, OSError):
             await client.close()
+
+    def _bad(self, kind, number):
+        """Subject and bytes of a bad frame, and its kind; garbage, if nothing better was heard."""
+        heard = self.eavesdropper.frames
+        foreign = [data for subject, data in heard if ".c1." in subject]
+        if kind == "replayed" and heard:
+            return *heard[number % len(heard)], kind
+        if kind == "misrouted" and foreign:
+            return "mcs.obs.c2.capacity", foreign[number % len(foreign)], kind
+        return "mcs.obs.c2.capacity", b"garbage %d {" % number, "garbage"
 
 
 async def _ignore(_error):
