@@ -1,0 +1,153 @@
+"""I3, apart from digests: states compared field by field, and digests compared with what they are
+to be digests of.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import msgspec
+
+from mcs.projections.digest import Digest
+from mcs.projections.state import State
+
+MOST: Final = 5
+"""Differences told."""
+
+UNCOVERED: Final = frozenset(
+    # Where the state stands, which every frame chains by itself; the claim's id, which chance
+    # made; the longest jump, which is for people; an index.
+    {"observed", "decided", "lasts", "cycle", "claim", "longest_jump_ms", "attention"}
+)
+"""Attributes of a state that its digest leaves out, with a reason."""
+
+_ALTERED: Final = "altered by a checker"
+
+
+def copied(state: State) -> State:
+    """A plain state like this one, to fold on."""
+    plain = State()
+    for name in vars(plain):
+        setattr(plain, name, copy.deepcopy(getattr(state, name)))
+    return plain
+
+
+def differences(mine: State, other: State) -> list[str]:
+    """In words, where two states differ; all of ``other``'s attributes are compared, private
+    indexes too, only digests are not.
+    """
+    found: list[str] = []
+    for text in _differ(mine, other, "state"):
+        found.append(text)
+        if len(found) == MOST:
+            break
+    return found
+
+
+def digest_defects(state: State) -> list[str]:
+    """What is wrong with a state's digest: entries that changed without a mark, so that it would
+    be another if it were computed afresh; and fields that could change without changing it.
+    """
+    found = []
+    for name, (table, kept) in _tables(state).items():
+        fresh: Digest[Any] = Digest()
+        for key in table:
+            fresh.touch(key)
+        if fresh.settle(table.get) != kept.settle(table.get):
+            found.append(f"the digest kept of {name} is not that of its entries")
+    plain = copied(state)
+    right = plain.digest()
+    for what, alter in _alterations(plain):
+        restore = alter()
+        if plain.digest() == right:
+            found.append(f"{what} may change, and the digest does not")
+        restore()
+    return found
+
+
+def _differ(mine: Any, other: Any, path: str) -> Iterator[str]:
+    if isinstance(other, Digest) or mine is other:
+        return
+    if isinstance(other, msgspec.Struct):
+        if mine != other and type(mine) is type(other):
+            for name in other.__struct_fields__:
+                yield from _differ(getattr(mine, name), getattr(other, name), f"{path}.{name}")
+        elif mine != other:
+            yield f"{path} is {mine!r}, not {other!r}"
+    elif isinstance(other, dict):
+        for key in [*other, *(key for key in mine if key not in other)]:
+            if key not in mine or key not in other:
+                yield f"{path}[{key}] is only in {'one' if key in mine else 'the other'}"
+            else:
+                yield from _differ(mine[key], other[key], f"{path}[{key}]")
+    elif hasattr(other, "__dict__"):
+        for name, value in vars(other).items():
+            yield from _differ(getattr(mine, name), value, f"{path}.{name}")
+    elif mine != other:
+        yield f"{path} is {mine!r}, not {other!r}"
+
+
+def _tables(state: State) -> dict[str, tuple[dict[Any, Any], Digest[Any]]]:
+    """Each table of entries by key, and the digest kept of it."""
+    inventory = state.inventory
+    nodes = {
+        (cluster, name): node
+        for cluster, known in inventory.nodes.items()
+        for name, node in known.items()
+    }
+    members, proxies = state.membership.members, state.backlog.proxies
+    placements, charges = state.ledger.placements, inventory.charges
+    # Only a look behind the curtain tells a digest that is kept from one that is right.
+    return {
+        "members": (members, _kept(state.membership)),
+        "proxies": (proxies, _kept(state.backlog)),
+        "placements": (placements, _kept(state.ledger)),
+        "charges": (charges, _kept(inventory, "_charges_digest")),
+        "nodes": (nodes, _kept(inventory, "_nodes_digest")),
+    }
+
+
+def _kept(table: object, name: str = "_digest") -> Digest[Any]:
+    digest: Digest[Any] = getattr(table, name)
+    return digest
+
+
+def _alterations(state: State) -> Iterator[tuple[str, Callable[[], Callable[[], None]]]]:
+    """Each field that a digest must notice, with how to alter it; that gives how to undo it."""
+    for name in vars(State()):
+        value = getattr(state, name)
+        if name not in UNCOVERED and not hasattr(value, "digest"):
+            yield f"state.{name}", _alteration(state, name, lambda: None)
+    for table, (entries, digest) in _tables(state).items():
+        for key in list(entries)[-1:]:
+            for field in entries[key].__struct_fields__:
+                mark = _marker(digest, key)
+                yield f"{field} of {table}", _alteration(entries[key], field, mark)
+
+
+def _alteration(
+    thing: Any, name: str, mark: Callable[[], None]
+) -> Callable[[], Callable[[], None]]:
+    value = getattr(thing, name)
+    altered: object = {_ALTERED: 1} if isinstance(value, dict) else _ALTERED
+
+    def alter() -> Callable[[], None]:
+        setattr(thing, name, altered)
+        mark()
+
+        def restore() -> None:
+            setattr(thing, name, value)
+            mark()
+
+        return restore
+
+    return alter
+
+
+def _marker(digest: Digest[Any], key: object) -> Callable[[], None]:
+    def mark() -> None:
+        digest.touch(key)
+
+    return mark
