@@ -62,7 +62,7 @@ def claim_problem(state: State, first: DecisionFrame) -> str:
         return "a claim stands with other decisions than the activation of a policy"
     for event in rest:
         if isinstance(event, PolicyActivated) and (
-            (event.rules, event.policy) == (state.rules, state.policy)
+            (event.rules, event.schema, event.policy) == (state.rules, state.schema, state.policy)
         ):
             return "a claim activates the policy that holds already"
     if not rest and not state.rules:

@@ -23,7 +23,17 @@ from mcs.projections.membership import Member
 from mcs.projections.state import Parked, State
 
 _SAME: Final = (
-    *("policy", "rules", "reign", "claim", "cycle", "now_ns", "elapsed_ms", "longest_jump_ms"),
+    *(
+        "policy",
+        "rules",
+        "schema",
+        "reign",
+        "claim",
+        "cycle",
+        "now_ns",
+        "elapsed_ms",
+        "longest_jump_ms",
+    ),
     *("parked", "observed", "decided", "lasts"),
 )
 """Fields of ``State`` that are dumped as they are."""
@@ -40,6 +50,7 @@ class _Dump(msgspec.Struct, kw_only=True):
     commands: list[str]
     policy: Policy
     rules: int
+    schema: int
     reign: int
     claim: str
     cycle: int

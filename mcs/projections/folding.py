@@ -102,7 +102,7 @@ def fold_decision(state: State, event: Decision, sequence: int) -> None:
         case CycleMarked():
             pass
         case PolicyActivated():
-            state.policy, state.rules = event.policy, event.rules
+            state.policy, state.rules, state.schema = event.policy, event.rules, event.schema
         case PodPlaced():
             state.ledger.apply(event, sequence=sequence, elapsed_ms=state.elapsed_ms)
             place = (event.target, event.node)

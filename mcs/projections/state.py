@@ -65,6 +65,7 @@ class State:
         self.attention: dict[str, None] = {}  # placements without a node, or deleted by others
         self.policy = Policy()
         self.rules = 0
+        self.schema = 0  # what agents may write, as activated
         self.reign = 0
         self.claim = ""
         self.cycle = 0
@@ -76,6 +77,11 @@ class State:
         self.observed = Last()  # sequence, and running digest, of OBSERVATIONS
         self.decided = Last()  # sequence and digest of the last decision frame
         self.lasts: dict[str, Last] = {}
+
+    @property
+    def position(self) -> int:
+        """Number of messages of both logs that were folded, from their heads."""
+        return self.decided.sequence + self.observed.sequence
 
     def observe(self, sequence: int, subject: str, time_ns: int, data: bytes) -> None:
         """Fold one message of OBSERVATIONS.
@@ -139,6 +145,7 @@ class State:
             self.now_ns,
             self.reign,
             self.rules,
+            self.schema,
             self.policy,
             list(self.commands),
             sorted(self.parked.items()),

@@ -1,4 +1,5 @@
-"""Which clusters the scheduler says are lost, recovered or removed: ``mcs.dec._._``, folded.
+"""What the scheduler says to everybody: ``mcs.dec._._``, folded. Which clusters are lost, recovered
+or removed, and what agents may write.
 
 What it says counts only at the log's end: half a history would take a cluster for lost that came
 back long ago. So readers wait for ``caught_up``, and then hear of each change.
@@ -7,14 +8,17 @@ back long ago. So readers wait for ``caught_up``, and then hear of each change.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 
 from mcs.events import subjects
-from mcs.events.decisions import ClusterLost, ClusterRecovered, ClusterRemoved
+from mcs.events.decisions import ClusterLost, ClusterRecovered, ClusterRemoved, PolicyActivated
 from mcs.events.event import Part
-from mcs.events.frames import DecisionFrame
+from mcs.events.frames import SCHEMA, DecisionFrame
 from mcs.ports import EventLog, Stored, Stream
 from mcs.services.follower import Follower
+
+_logger = logging.getLogger(__name__)
 
 Listener = Callable[[str], None]
 """Called with the name of a cluster whose standing changed. It must not block."""
@@ -30,11 +34,14 @@ class Removal(Part, frozen=True, kw_only=True):
 
 
 class Standing:
-    """``lost``: clusters that are lost now. ``removed``: the newest removal of each cluster."""
+    """``lost``: clusters that are lost now. ``removed``: the newest removal of each cluster.
+    ``schema``: what agents may write; 0 before any scheduler said so.
+    """
 
     def __init__(self, log: EventLog, *, identity: str = "") -> None:
         self.lost: set[str] = set()
         self.removed: dict[str, Removal] = {}
+        self.schema = 0
         self._follower = Follower(log, Stream.DECISIONS, subjects.EVERYBODY, identity=identity)
         self._listeners: list[Listener] = []
 
@@ -49,7 +56,25 @@ class Standing:
 
     async def run(self) -> None:
         """Read and fold, until cancelled. Raises LogLost, as ``Follower.run``."""
-        await self._follower.run(self._decide)
+        judging = asyncio.create_task(self._judge_at_first())
+        try:
+            await self._follower.run(self._decide)
+        finally:
+            judging.cancel()
+
+    async def _judge_at_first(self) -> None:
+        await self.caught_up.wait()
+        self._judge()
+
+    def _judge(self) -> None:
+        """Schedulers are upgraded first; what they do not know, they pass over."""
+        if 0 < self.schema < SCHEMA:
+            _logger.warning(
+                "this agent writes events of schema %d, but the active scheduler knows schema %d: "
+                "it passes over what it does not know; upgrade the schedulers",
+                SCHEMA,
+                self.schema,
+            )
 
     def _decide(self, stored: Stored, frame: DecisionFrame) -> None:
         for event in frame.events:
@@ -63,7 +88,12 @@ class Standing:
                     self.removed[event.cluster] = Removal(
                         sequence=stored.sequence, based_on=frame.based_on
                     )
+                case PolicyActivated():
+                    self.schema = event.schema
+                    if self.caught_up.is_set():
+                        self._judge()
+                    continue
                 case _:
-                    continue  # claims, marks, policies
+                    continue  # claims, marks
             for listener in self._listeners:
                 listener(event.cluster)

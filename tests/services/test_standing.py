@@ -2,7 +2,17 @@
 
 import contextlib
 
-from mcs.events.decisions import ClusterLost, ClusterRecovered, ClusterRemoved, CycleMarked
+import msgspec
+import pytest
+
+from mcs.events.decisions import (
+    ClusterLost,
+    ClusterRecovered,
+    ClusterRemoved,
+    CycleMarked,
+    Policy,
+    PolicyActivated,
+)
 from mcs.services.standing import Removal, Standing
 from tests.services.members import Log, running, until
 
@@ -41,3 +51,20 @@ async def test_listeners_hear_of_clusters_and_of_nothing_else():
 
         await until(lambda: heard)
     assert heard == ["c2"]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_writing_a_newer_schema_than_schedulers_know_is_warned_of(when, caplog, monkeypatch):
+    monkeypatch.setattr("mcs.services.standing.SCHEMA", 2)
+    log = Log()
+    activated = PolicyActivated(rules=1, schema=1, version="old", policy=Policy())
+    if when == "before":
+        log.decide(activated)
+    async with read(log) as standing:
+        if when == "after":
+            log.decide(activated)
+        await until(lambda: "writes events of schema 2" in caplog.text)
+        caplog.clear()
+        log.decide(msgspec.structs.replace(activated, schema=2))
+        await until(lambda: standing.schema == 2)
+    assert "upgrade the schedulers" not in caplog.text
