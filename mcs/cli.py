@@ -3,7 +3,8 @@ when it is asked for, so that ``mcs --help`` is there at once.
 
 Exit codes: 0 done · 1 a cluster refused or failed · 2 wrong usage or settings · 3 NATS cannot be
 reached · 4 the log is not there, or not whole · 5 no such pod, cluster or moment · 6 the streams
-differ from what mcs wants · 130 interrupted.
+differ from what mcs wants · 7 the log is not what was written (``verify``) · 8 nothing wrong with
+it, but not all of it can be derived here (``verify``) · 130 interrupted.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ _COMMANDS: Final = {
     "why": ("mcs.commands.looking:why", "Why a pod waits, or runs where it runs."),
     "replay": ("mcs.commands.replaying:replay", "The state at any moment of the past."),
     "export": ("mcs.commands.exporting:export", "Copy the log to a folder, to keep and to read."),
+    "verify": ("mcs.commands.verifying:verify", "Is the log whole, and does each decision follow?"),
     "cluster": ("mcs.commands.operating:cluster", "Cordon, uncordon or remove a cluster."),
     "release": ("mcs.commands.operating:release", "Let go of a pod whose cluster does not answer."),
     "simulate": ("mcs.commands.simulating:simulate", "Try to break mcs itself, from a seed."),
@@ -60,7 +62,8 @@ Examples:
 \b
 Every option is also an environment variable, such as MCS_NATS for --nats.
 Exit codes: 0 done, 1 a cluster failed or a rule was broken, 2 wrong usage, 3 NATS unreachable,
-  4 log missing or not whole, 5 no such pod, cluster or moment, 6 streams differ."""
+  4 log missing or not whole, 5 no such pod, cluster or moment, 6 streams differ,
+  7 log is not what was written, 8 not all of it derivable here."""
 
 
 class LazyGroup(click.Group):

@@ -77,6 +77,13 @@ at_option: Callable[[F], F] = option(
     help="A time (90s or 10m ago, or RFC 3339), or a place in the log: dec:45, cycle:45, obs:678.",
 )
 
+domain_option: Callable[[F], F] = option(
+    "--domain",
+    metavar="NAME",
+    default="multicluster.admiralty.io",
+    help="Domain of the annotations and labels; the same in the whole federation.",
+)
+
 process_options: Callable[[F], F] = together(
     option(
         "--metrics-port",
@@ -97,12 +104,7 @@ process_options: Callable[[F], F] = together(
         default="info",
         help="From which level on messages are shown.",
     ),
-    option(
-        "--domain",
-        metavar="NAME",
-        default="multicluster.admiralty.io",
-        help="Domain of the annotations and labels; the same in the whole federation.",
-    ),
+    domain_option,
 )
 
 

@@ -143,11 +143,7 @@ class Auditor:
             self._state.decide(stored.sequence, stored.subject, stored.data, frame)
         self.chain.add(stored, frame)
         self._remember()
-        counts = self.findings.counts
-        counts.decision_frames += 1
-        counts.decisions += len(frame.events)
-        if self._due is not None and self._kind is Derivation.DECIDED:
-            counts.derived_decisions += len(frame.events)
+        self._count(frame)
         if stored.sequence == self._expected.decided.sequence:
             self._hold(Stream.DECISIONS, self.chain.decided, self._expected.decided)
 
@@ -225,11 +221,10 @@ class Auditor:
                 counts.foreign_rules[rules] = counts.foreign_rules.get(rules, 0) + 1
                 return
             case Derivation.CLAIMED:
-                counts.claims += 1
                 if problem := claim_problem(self._state, frame):
                     raise Broken(Flaw.CLAIM, f"cycle {frame.cycle}: {problem}")
             case Derivation.DECIDED:
-                counts.derived += 1
+                pass
         self._due = derive(self._state, self._keys, frame).messages
 
     def _check_observed(self, frame: DecisionFrame) -> None:
@@ -290,6 +285,20 @@ class Auditor:
         if named is not None and named[0] != found:
             words = f"observation {named[1].sequence} names decision {sequence} as {named[0]}; "
             self._note(Flaw.LOST, f"{words}here it is {found}")
+
+    def _count(self, frame: DecisionFrame) -> None:
+        """A frame that was found right; its cycle with its last one."""
+        counts = self.findings.counts
+        counts.decision_frames += 1
+        counts.decisions += len(frame.events)
+        if self._due is None:
+            return
+        whole = frame.index + 1 == frame.count
+        if self._kind is Derivation.DECIDED:
+            counts.derived_decisions += len(frame.events)
+            counts.derived += whole
+        else:
+            counts.claims += whole
 
     def _hold(self, stream: Stream, here: Last, wanted: Last) -> None:
         """Compare with the digest known outside, where it was taken."""
