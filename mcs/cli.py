@@ -41,6 +41,10 @@ _COMMANDS: Final = {
     "status": ("mcs.commands.looking:status", "Clusters, who waits and why, what is stuck."),
     "log": ("mcs.commands.looking:log", "The events, told in sentences."),
     "why": ("mcs.commands.looking:why", "Why a pod waits, or runs where it runs."),
+    "history": (
+        "mcs.commands.replaying:history",
+        "Everything that happened to a pod, and how long it took.",
+    ),
     "replay": ("mcs.commands.replaying:replay", "The state at any moment of the past."),
     "export": ("mcs.commands.exporting:export", "Copy the log to a folder, to keep and to read."),
     "verify": ("mcs.commands.verifying:verify", "Is the log whole, and does each decision follow?"),

@@ -91,6 +91,7 @@ def test_help_imports_nothing_heavy():
         ["log"],
         ["why"],
         ["replay"],
+        ["history"],
         ["export"],
         ["cluster", "cordon"],
         ["cluster", "uncordon"],
@@ -294,9 +295,22 @@ def test_why_is_told_of_a_moment_too_with_the_events_behind_it(run, served):
 
 
 @pytest.mark.live
+def test_history_tells_a_pods_steps_and_stages(run, served):
+    code, text, _ = run("history", "--nats", served, "default/pod-u1")
+    _, data, _ = run("history", "--nats", served, "default/pod-u1", "--at", "dec:3", "--json")
+
+    (found,) = json.loads(data)
+    assert code == 0
+    assert "created, through the webhook" in text
+    assert [step["stage"] for step in found["steps"]] == ["waiting", "waiting", "placing"]
+    assert set(found["stages_s"]) == {"waiting", "placing"}
+
+
+@pytest.mark.live
 def test_what_is_unknown_is_answered_with_what_is_known(run, served):
     for arguments, known in (
         (("why", "default/pod-u3"), "default/pod-u2"),
+        (("history", "default/pod-u3"), "default/pod-u2"),
         (("why", "default/pod-u1", "--cluster", "c2"), "from cluster c2"),
         (("cluster", "cordon", "c9"), "c1, c2"),
         (("release", "c1/default/nothing"), "none is being deleted"),

@@ -30,3 +30,26 @@ def replay(*, at: str, as_json: bool, **options: Any) -> None:
     from mcs.commands import reading
 
     asyncio.run(reading.status(log_source(options), as_json=as_json, at=at))
+
+
+@click.command(
+    epilog=epilog(
+        ("mcs history default/step-3", ""),
+        ("mcs history default/step-3 --cluster c1", "where several clusters have one"),
+        ("mcs history default/step-3 --json | jq '.[].stages_s'", "how long each stage took"),
+    )
+)
+@reading_options
+@option("--cluster", metavar="NAME", default="", help="The pod's source cluster.")
+@at_option
+@option("--json", "as_json", is_flag=True, help="Print data instead of tables.")
+@click.argument("pod", metavar="NS/NAME")
+def history(*, pod: str, cluster: str, at: str, as_json: bool, **options: Any) -> None:
+    """Everything that happened to a pod, from its creation to its end, with the time between steps.
+
+    NS/NAME is the pod that its author created. Replaced pods of the same name, and attempts in
+    several clusters, are told apart. At the end: how long each stage took.
+    """
+    from mcs.commands import telling
+
+    asyncio.run(telling.history(log_source(options), pod, cluster, at=at, as_json=as_json))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import os
+import sys
 from contextlib import aclosing
 from typing import NoReturn
 
@@ -20,11 +22,14 @@ from mcs.services.moments import Moment, asked_moment
 from mcs.services.reading import Witness, chronicle
 from mcs.views.evidence import Evidence, fact_of
 from mcs.views.explaining import Explanation, Story, story_of
+from mcs.views.histories import history_of
 from mcs.views.lines import Line, Teller
 from mcs.views.stories import story_view
+from mcs.views.timetables import history_data, history_view
 from mcs.views.told import Behind, why_data
 
 _SUGGESTED = 10
+_WIDTH = 160  # columns of what is written to a file or a pipe
 
 
 class Read(msgspec.Struct):
@@ -60,9 +65,34 @@ async def why(
     if as_json:
         click.echo(msgspec.json.encode([why_data(each, behind) for each in told]))
         return
-    console = Output(highlight=False)
+    console = _output()
     for each in told:
         console.print(story_view(each, behind))
+
+
+async def history(
+    source: app.LogSource, pod: str, cluster: str, *, at: str = "", as_json: bool = False
+) -> None:
+    """Tell everything that happened to the pods of a name, up to a moment."""
+    key = pod_key(pod)
+    asked_moment(at, 0.0)
+    async with app.open_log(source, name="mcs history") as log:
+        moment = await moment_of(source, log, at)
+        read = await _read(log, moment)
+    told = [
+        history_of(uid, read.teller.names.proxies[uid], read.lines, moment.time_ns)
+        for uid in _uids(read, key, cluster)
+    ]
+    if as_json:
+        click.echo(msgspec.json.encode([history_data(each) for each in told]))
+    else:
+        _output().print(history_view(told))
+
+
+def _output() -> Output:
+    """Where stories are printed: wide, where no terminal sets a limit."""
+    narrow = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return Output(highlight=False, width=None if narrow else _WIDTH)
 
 
 async def _read(log: EventLog, moment: Moment) -> Read:
