@@ -81,6 +81,12 @@ PARTS = {
         },
         stamps=("github.com/argoproj/argo-workflows/v3.version={version}",),
     ),
+    "natscli": Part(
+        module="github.com/nats-io/natscli",
+        packages={"nats": "github.com/nats-io/natscli/nats"},
+        stamps=("main.version={version}",),
+        version_arguments={"nats": ("--version",)},
+    ),
 }
 
 
