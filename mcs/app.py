@@ -162,6 +162,7 @@ async def _scheduler(
     from prometheus_client import CollectorRegistry
 
     from mcs.adapters.clock import SystemClock
+    from mcs.adapters.jetstream_snapshots import JetStreamSnapshots
     from mcs.adapters.metering import MeteredLog, meter_state
     from mcs.services.scheduler import Scheduler
 
@@ -169,7 +170,8 @@ async def _scheduler(
     async with contextlib.AsyncExitStack() as stack:
         log = await stack.enter_async_context(open_nats(source, name="mcs scheduler"))
         metered = MeteredLog(log, clock, registry)
-        scheduler = Scheduler(metered, log, clock, settings, draw_id=_draw_id)
+        snapshots = JetStreamSnapshots(log.connection)
+        scheduler = Scheduler(metered, log, clock, settings, draw_id=_draw_id, snapshots=snapshots)
         meter_state(lambda: scheduler.state, clock, registry)
         await _show(stack, process, registry, lambda: "" if scheduler.state.reign else "starting")
         running = asyncio.create_task(scheduler.run())

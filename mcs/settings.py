@@ -54,3 +54,6 @@ class SchedulerSettings(msgspec.Struct, frozen=True, kw_only=True):
     slice_messages: int = 512  # folded between two cycles: some 50 ms, so catching up shows
     resync_ask_s: float = 30.0  # between two questions about one broken channel
     retry_s: float = 0.5  # before an append without an answer is tried again
+    snapshot_every_s: float = 300.0  # a start then folds so much at most; 0: save none
+    snapshot_messages: int = 100_000  # or so many, if they come sooner: seconds of folding
+    snapshots_kept: int = 3  # one may be damaged, one may be ahead of a log that lost its end

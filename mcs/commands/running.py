@@ -49,6 +49,13 @@ _STOPPING = "SIGTERM or Ctrl-C stops it in good order, a second one at once."
     default=300,
     help="The longest such wait (policy).",
 )
+@option(
+    "--snapshot-every",
+    metavar="SECONDS",
+    type=click.IntRange(min=0),
+    default=300,
+    help="How often the active scheduler saves its state, to start from; 0: never.",
+)
 def scheduler(**options: Any) -> None:
     """Run the scheduler. Several may run: one is active, the others stand by and take over.
 
@@ -65,7 +72,9 @@ def scheduler(**options: Any) -> None:
         backoff_s=options["backoff"],
         backoff_max_s=options["backoff_max"],
     )
-    settings = SchedulerSettings(domain=options["domain"], policy=policy)
+    settings = SchedulerSettings(
+        domain=options["domain"], policy=policy, snapshot_every_s=options["snapshot_every"]
+    )
     app.run_scheduler(source, settings, process)
 
 

@@ -8,8 +8,9 @@ As a standby it folds history and claims after two silent seconds. As the active
     4. append under the fence (expected last sequence), settle an uncertain answer
     5. fold what was appended
 
-A refused append means that somebody else was first: it drops its state and stands by again. So no
-lease is needed for safety, only patience.
+It starts from the newest snapshot that fits the log, or from the log's head, and while active saves
+one now and then. A refused append means that somebody else was first: it drops its state and stands
+by again. So no lease is needed for safety, only patience.
 """
 
 from __future__ import annotations
@@ -21,18 +22,21 @@ from collections.abc import Callable
 import mcs
 from mcs.decisions.framing import Cycle, frame_cycle
 from mcs.decisions.scheduling import schedule
-from mcs.errors import BadFrame, Deposed, LogLost, Refused, Unavailable, Uncertain
+from mcs.errors import Deposed, LogLost, Refused, Unavailable, Uncertain
 from mcs.events import codec, subjects
 from mcs.events.decisions import CycleMarked, Decision, PolicyActivated, SchedulerClaimed
-from mcs.events.frames import SCHEMA, ObservationFrame, digest
+from mcs.events.frames import SCHEMA, ObservationFrame
 from mcs.events.observations import Ticked
 from mcs.names import CLOCK, Keys
-from mcs.ports import Clock, EventLog, Requests, Stream
+from mcs.ports import Clock, EventLog, Requests, Snapshots, Stream, StreamInfo
 from mcs.projections.state import RULES, State
 from mcs.services.history import History
+from mcs.services.log_ends import Past, check_decision, check_ends
+from mcs.services.snapshots import Keeper, newest
 from mcs.settings import SchedulerSettings
 
 _log = logging.getLogger(__name__)
+_IN_ORDER = (Stream.DECISIONS, Stream.OBSERVATIONS)  # decisions name observations, not vice versa
 
 
 class Scheduler:
@@ -46,6 +50,7 @@ class Scheduler:
         settings: SchedulerSettings,
         *,
         draw_id: Callable[[], str],
+        snapshots: Snapshots | None = None,
     ) -> None:
         self.state = State()
         self.active = False
@@ -53,6 +58,10 @@ class Scheduler:
         self._settings = settings
         self._keys = Keys(settings.domain)
         self._draw_id = draw_id
+        self._snapshots = snapshots
+        self._keeper = Keeper(snapshots, clock, settings)
+        self._streams: dict[Stream, StreamInfo] = {}
+        self._past = Past()
         self._history = History(log, self.state, strict=True)
         self._claim = ""
         self._marked_s = 0.0
@@ -61,28 +70,34 @@ class Scheduler:
 
     async def run(self) -> None:
         """Stand by, act, stand by again; ends only by cancellation or ``LogLost``."""
-        while True:
-            self.state = State()
-            self._history = History(self._log, self.state, strict=True)
+        try:
+            while True:
+                await self._live()
+        finally:
+            await self._keeper.close()
+
+    async def _live(self) -> None:
+        """One life: from a saved state, or an empty one, until somebody else was first."""
+        self.state = State()
+        self._history = History(self._log, self.state, strict=True)
+        try:
+            await self._begin()
+            await self._stand_by()
+            await self._history.lead()
+            await self._check_heartbeats()
+            self.active = True
+            _log.info("active: reign %d", self.state.reign)
+            while True:
+                await self.step()
+        except (Deposed, Refused) as error:
+            _log.warning("deposed: %s; standing by again", error)
+        except Unavailable as error:
+            _log.warning("the log cannot be reached: %s; standing by again", error)
+            await self._clock.sleep(self._settings.retry_s)
+        finally:
             self.active = False
-            try:
-                await self._check_log()
-                await self._history.open()
-                await self._stand_by()
-                await self._history.lead()
-                await self._check_heartbeats()
-                self.active = True
-                _log.info("active: reign %d", self.state.reign)
-                while True:
-                    await self.step()
-            except (Deposed, Refused) as error:
-                _log.warning("deposed: %s; standing by again", error)
-            except Unavailable as error:
-                _log.warning("the log cannot be reached: %s; standing by again", error)
-                await self._clock.sleep(self._settings.retry_s)
-            finally:
-                self.active = False
-                await self._history.close()
+            await self._history.close()
+            self._past.remember(self.state, self._streams)
 
     async def step(self) -> None:
         """One cycle of the active scheduler."""
@@ -98,6 +113,24 @@ class Scheduler:
         due = self._clock.monotonic() - self._marked_s >= settings.mark_s
         if events or due:
             await self._append(events or (CycleMarked(),))
+
+    async def _begin(self) -> None:
+        """Take the newest state there is, and fold what the log holds beyond it."""
+        self._streams = {stream: await self._log.info(stream) for stream in _IN_ORDER}
+        await self._past.check(self._log, self._streams)
+        await check_ends(self._log, self._streams)
+        start = await newest(self._snapshots, self._log, self._clock, self._streams)
+        _log.info(start.told)
+        self.state = start.state
+        self._history = History(self._log, self.state, strict=True)
+        self._keeper.begin(self.state, self._streams)
+        await self._history.open()
+        began_s, before = self._clock.monotonic(), self.state.position
+        while self.state.decided.sequence < self._streams[Stream.DECISIONS].last:
+            await self._history.follow(timeout_s=self._settings.silence_s)
+        took_s, count = self._clock.monotonic() - began_s, self.state.position - before
+        rate = f" ({count / took_s:,.0f}/s)" if took_s else ""
+        _log.info("folded %s messages in %.1f s%s", f"{count:,}", took_s, rate)
 
     async def _stand_by(self) -> None:
         """Fold history until the log is silent, then claim."""
@@ -121,7 +154,8 @@ class Scheduler:
             return
 
     def _activation(self) -> tuple[PolicyActivated, ...]:
-        if self.state.rules == RULES and self.state.policy == self._settings.policy:
+        now, ours = (self.state.rules, self.state.schema), (RULES, SCHEMA)
+        if now == ours and self.state.policy == self._settings.policy:
             return ()
         event = PolicyActivated(
             rules=RULES, schema=SCHEMA, version=mcs.__version__, policy=self._settings.policy
@@ -132,6 +166,8 @@ class Scheduler:
         reign = self.state.reign + isinstance(events[0], SchedulerClaimed)
         cycle = frame_cycle(self.state, reign, events)
         await self._settle(cycle)
+        if self.active:
+            self._keeper.consider(self.state)
         for index, (frame, (subject, data)) in enumerate(
             zip(cycle.frames, cycle.messages, strict=True)
         ):
@@ -172,39 +208,8 @@ class Scheduler:
         except (Uncertain, Unavailable) as error:
             _log.warning("tick: %s", error)  # the next one will do
 
-    async def _check_log(self) -> None:
-        """Refuse logs that end before what they themselves speak of."""
-        decisions = await self._log.info(Stream.DECISIONS)
-        observations = await self._log.info(Stream.OBSERVATIONS)
-        last = await self._log.get(Stream.DECISIONS, decisions.last) if decisions.last else None
-        if last is None:
-            return
-        try:
-            frame, _ = codec.decode_decision(last.subject, last.data)
-        except BadFrame as error:
-            raise LogLost(f"DECISIONS {last.sequence} cannot be read: {error}") from error
-        if frame.based_on > observations.last:
-            raise LogLost(
-                f"OBSERVATIONS ends at {observations.last}, but decision {last.sequence} was "
-                f"based on {frame.based_on}: acknowledged observations are lost; restore NATS "
-                "from its backup"
-            )
-
     async def _check_heartbeats(self) -> None:
-        """Compare the newest decision that agents say they read with the log.
-
-        Raises:
-            LogLost: it is not there, or is another one.
-        """
-        known = self.state.membership.known_decision()
-        if known.sequence <= 0:
-            return
-        stored = await self._log.get(Stream.DECISIONS, known.sequence)
-        if stored is None or digest(stored.subject, stored.data) != known.digest:
-            raise LogLost(
-                f"an agent has read decision {known.sequence} ({known.digest}), which is not in "
-                "DECISIONS: the log lost acknowledged decisions; restore NATS from its backup"
-            )
+        await check_decision(self._log, self.state.membership.known_decision(), "an agent has read")
 
     def _ask_for_resyncs(self) -> None:
         """Ask the agents of broken channels for a full account, each at most so often."""

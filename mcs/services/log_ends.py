@@ -1,0 +1,80 @@
+"""Whether the logs still reach as far as is known of them: before a scheduler builds on them.
+
+Servers that were not made to sync may come back with less than they had confirmed. What they lost
+can be known from elsewhere: from the logs themselves (a decision names the observations that it was
+based on), from agents (a heartbeat names the last decision that its agent read), and from what this
+process itself has folded before it had to begin anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mcs.errors import BadFrame, LogLost
+from mcs.events import codec
+from mcs.events.event import Last
+from mcs.events.frames import digest
+from mcs.ports import EventLog, Stream, StreamInfo
+from mcs.projections.state import State
+
+_REMEDY = "restore NATS from its backup"
+
+
+async def check_ends(log: EventLog, streams: Mapping[Stream, StreamInfo]) -> None:
+    """Compare the ends of both logs with each other. Raises LogLost, Unavailable."""
+    end, observed = streams[Stream.DECISIONS].last, streams[Stream.OBSERVATIONS].last
+    last = await log.get(Stream.DECISIONS, end) if end else None
+    if last is None:
+        return
+    try:
+        frame, _ = codec.decode_decision(last.subject, last.data)
+    except BadFrame as error:
+        raise LogLost(f"DECISIONS {last.sequence} cannot be read: {error}") from error
+    if frame.based_on > observed:
+        raise LogLost(
+            f"OBSERVATIONS ends at {observed}, but decision {last.sequence} was based on "
+            f"{frame.based_on}: acknowledged observations are lost; {_REMEDY}"
+        )
+
+
+async def check_decision(log: EventLog, known: Last, who: str) -> None:
+    """Compare a decision that somebody has read with the log. Raises LogLost, Unavailable."""
+    if known.sequence <= 0:
+        return
+    stored = await log.get(Stream.DECISIONS, known.sequence)
+    if stored is None or digest(stored.subject, stored.data) != known.digest:
+        raise LogLost(
+            f"{who} decision {known.sequence} ({known.digest}), which is not in DECISIONS: the "
+            f"log lost acknowledged decisions; {_REMEDY}"
+        )
+
+
+class Past:
+    """What this process has folded in its lives so far."""
+
+    def __init__(self) -> None:
+        self._decided = Last()
+        self._observed = 0
+        self._identities: dict[Stream, str] = {}
+
+    def remember(self, state: State, streams: Mapping[Stream, StreamInfo]) -> None:
+        """Note how far a life has come."""
+        if state.decided.sequence > self._decided.sequence:
+            self._decided = state.decided
+        self._observed = max(self._observed, state.observed.sequence)
+        self._identities |= {stream: info.identity for stream, info in streams.items()}
+
+    async def check(self, log: EventLog, streams: Mapping[Stream, StreamInfo]) -> None:
+        """Compare the log with it. Raises LogLost, Unavailable."""
+        for stream, identity in self._identities.items():
+            if streams[stream].identity != identity:
+                raise LogLost(
+                    f"{stream} is another stream ({streams[stream].identity}) than before "
+                    f"({identity}); bring the right one back, or start the scheduler anew"
+                )
+        if streams[Stream.OBSERVATIONS].last < self._observed:
+            raise LogLost(
+                f"OBSERVATIONS ends at {streams[Stream.OBSERVATIONS].last}, but {self._observed} "
+                f"was folded: the log lost acknowledged observations; {_REMEDY}"
+            )
+        await check_decision(log, self._decided, "this scheduler has folded")
