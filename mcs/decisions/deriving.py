@@ -28,17 +28,22 @@ class Derivation(StrEnum):
 
 def derivation(state: State, first: DecisionFrame) -> Derivation:
     """How far the cycle that begins with ``first`` can be derived; ``state`` is its boundary."""
-    if first.schema > SCHEMA or rules_of(state, first) != RULES:
+    rules, schema = rules_of(state, first)
+    if rules != RULES or schema > SCHEMA:
         return Derivation.FOREIGN_RULES
     if any(isinstance(event, SchedulerClaimed) for event in first.events):
         return Derivation.CLAIMED
     return Derivation.DECIDED
 
 
-def rules_of(state: State, first: DecisionFrame) -> int:
-    """The rules by which a cycle was decided: a claim's are those that it activates."""
-    activated = [event.rules for event in first.events if isinstance(event, PolicyActivated)]
-    return activated[0] if activated else state.rules
+def rules_of(state: State, first: DecisionFrame) -> tuple[int, int]:
+    """The rules and the schema by which a cycle was decided and written: a claim's are those that
+    it activates.
+    """
+    for event in first.events:
+        if isinstance(event, PolicyActivated):
+            return event.rules, event.schema
+    return state.rules, state.schema
 
 
 def derive(state: State, keys: Keys, first: DecisionFrame) -> Cycle:
@@ -47,7 +52,7 @@ def derive(state: State, keys: Keys, first: DecisionFrame) -> Cycle:
     claimed = derivation(state, first) is Derivation.CLAIMED
     if not claimed:
         events = schedule(state, keys) or (CycleMarked(),)
-    schema = min(max(first.schema, 1), SCHEMA)  # an older version wrote its own
+    _, schema = rules_of(state, first)
     return frame_cycle(state, state.reign + claimed, events, schema=schema)
 
 

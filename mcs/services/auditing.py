@@ -83,7 +83,8 @@ class Auditor:
         self._digests: dict[int, str] = {}
         self._due: tuple[tuple[str, bytes], ...] | None = None  # the open cycle, derived
         self._kind = Derivation.FOREIGN_RULES  # of the open cycle
-        self._tainted = False  # decisions were passed over: from here on the state is a guess
+        self._unknown = False  # the open frame holds decisions that this version cannot read
+        self._tainted = False  # after such a frame the state is a guess
         self._now = Stored(sequence=0, subject="", time_ns=0, data=b"")
 
     @property
@@ -124,7 +125,7 @@ class Auditor:
             raise self._differs(broken) from broken
         if self._state is not None and unknown:
             self._state.pass_over(stored.sequence, stored.subject, unknown)
-            self._tainted = True
+        self._unknown = bool(unknown)
         return frame
 
     def decide(self, stored: Stored, frame: DecisionFrame) -> None:
@@ -141,6 +142,7 @@ class Auditor:
             raise self._differs(broken) from broken
         if self._state is not None:
             self._state.decide(stored.sequence, stored.subject, stored.data, frame)
+        self._tainted = self._tainted or self._unknown
         self.chain.add(stored, frame)
         self._remember()
         self._count(frame)
@@ -217,7 +219,7 @@ class Auditor:
             self._kind = Derivation.FOREIGN_RULES
         match self._kind:
             case Derivation.FOREIGN_RULES:
-                rules = rules_of(self._state, frame)
+                rules, _ = rules_of(self._state, frame)
                 counts.foreign_rules[rules] = counts.foreign_rules.get(rules, 0) + 1
                 return
             case Derivation.CLAIMED:
