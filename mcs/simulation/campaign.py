@@ -101,10 +101,14 @@ def campaign(begin: int, seeds: int, *, jobs: int, journal: Path | None = None) 
 
 
 def _recorded(journal: Path | None) -> list[Block]:
+    """What is done; half a line, of a process that was killed, is taken away."""
     if journal is None or not journal.exists():
         return []
-    whole = [line for line in journal.read_bytes().splitlines(keepends=True) if line[-1:] == b"\n"]
-    return [msgspec.json.decode(line, type=Block) for line in whole]
+    text = journal.read_bytes()
+    whole = text[: text.rfind(b"\n") + 1]
+    if whole != text:
+        journal.write_bytes(whole)
+    return [msgspec.json.decode(line, type=Block) for line in whole.splitlines()]
 
 
 def _record(journal: Path | None, block: Block) -> None:

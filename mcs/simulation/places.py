@@ -13,7 +13,7 @@ from typing import Final
 from mcs.adapters.memory_cluster import MemoryCluster
 from mcs.errors import ClusterError, NotFound
 from mcs.names import NAMESPACE_ENABLED, NAMESPACE_LABEL, Keys
-from mcs.objects.kinds import NAMESPACES, NODES, PODS, Node, Pod
+from mcs.objects.kinds import NAMESPACES, NODES, PODS, SECRETS, Node, Pod
 from mcs.objects.tolerations import NOT_READY
 from mcs.ports import Clock
 from mcs.simulation.admission import admission
@@ -24,6 +24,9 @@ from mcs.simulation.plan import ClusterPlan
 
 NAMESPACE: Final = "work"
 HOME: Final = "mcs-system"
+SECRET: Final = "bm9ib2R5LW1heS1zZWUtdGhpcw=="  # noqa: S105 (planted, to be found)
+"""Stands in a Secret of every cluster, and may stand nowhere else (I10)."""
+
 LOOK_S: Final = 1.0
 ORPHAN_S: Final = 5.0
 """A pod whose node vanished is removed after so long (kube-controller-manager: 40 s)."""
@@ -46,6 +49,8 @@ class Place:
         await self.cluster.create(NAMESPACES, {"metadata": {"name": HOME}})
         labels = {NAMESPACE_LABEL: NAMESPACE_ENABLED}
         await self.cluster.create(NAMESPACES, {"metadata": {"name": NAMESPACE, "labels": labels}})
+        secret = {"metadata": {"name": "password"}, "data": {"password": SECRET}}
+        await self.cluster.create(SECRETS, secret, namespace=NAMESPACE)
         for number, milli in enumerate(self.plan.nodes):
             await self.add_node(f"{self.name}-n{number + 1}", milli)
 

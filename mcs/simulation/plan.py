@@ -243,6 +243,30 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the log itself is damaged: then it must be said, and nobody can go on."""
         return any(isinstance(item, LoseTail) for item in self.accidents)
 
+    @property
+    def unharmed(self) -> frozenset[str]:
+        """The clusters whose pods nothing in this plan may delay (I8): all that goes wrong, or is
+        stopped, is in other clusters.
+        """
+        harmed: set[str] = set()
+        for item in (*self.accidents, *self.work):
+            match item:
+                case BadFrame() | BadRequests():
+                    pass
+                case ApiErrors() | ApiDown() | BreakWatches() | Leave() | RemoveNode():
+                    harmed.add(item.cluster)
+                case Kill() | Pause() | BadAppends() | SlowDelivery() if "agent" in item.process:
+                    harmed.add(item.process.split("-")[1])
+                case Kill() | Pause() | BadAppends() | SlowDelivery() | NatsDown() | LoseTail():
+                    return frozenset()
+                case Partition():
+                    if "scheduler" in item.who:
+                        return frozenset()
+                    harmed.add(item.who.removeprefix("agent-").split("-")[0])
+                case _:
+                    pass  # what people do to pods, nodes and clusters delays no other pod's answer
+        return frozenset(each.name for each in self.clusters) - harmed
+
     def only(self, **changes: Any) -> Plan:
         """A copy with some fields changed."""
         return msgspec.structs.replace(self, **changes)

@@ -20,7 +20,7 @@ from mcs.objects.kinds import LEASES, PODS
 from mcs.ports import Stored, Stream
 from mcs.simulation.accidents import Accidents
 from mcs.simulation.act_one import ActOne
-from mcs.simulation.checkers import Checkers, Violation
+from mcs.simulation.checkers import Violation
 from mcs.simulation.loop import run_virtually
 from mcs.simulation.people import ENDED, People
 from mcs.simulation.places import NAMESPACE
@@ -31,6 +31,14 @@ from mcs.simulation.world import Told, World
 LOOK_S: Final = 1.0
 SETTLE_S: Final = 400.0
 """Act two lasts so long at most: eviction, back-off and the longest waits of all parts in turn."""
+
+BEGUN_S: Final = 4.0
+"""By then a scheduler is active, if nothing is done to it."""
+
+ANSWER_S: Final = 10.0
+"""A pod of an unharmed cluster is placed, or told why not, within so long: its gate's five seconds,
+and what a cycle, a full account and an ordinary retry take.
+"""
 
 REST_S: Final = 12.0
 """After everything has settled: heartbeats and leases are renewed, and nothing may move."""
@@ -76,6 +84,7 @@ async def _run(plan: Plan, *, whole: bool) -> Outcome:
     outcome.digest = _digest(world)
     outcome.events = sum(stream.last for stream in world.broker.streams.values())
     outcome.pods = world.checkers.pods
+    world.checkers.close()
     if whole or outcome.failure:
         outcome.story = world.story
         outcome.log = sorted(
@@ -109,7 +118,7 @@ async def _play(world: World) -> None:
     people, misfortune = People(world, act_one), Accidents(world, act_one)
     async with asyncio.TaskGroup() as tasks:
         living = tasks.create_task(world.run())
-        looking = tasks.create_task(_look(checkers))
+        looking = tasks.create_task(_look(world))
         work = [
             tasks.create_task(_at(item.at_s, people.do(item), world, item)) for item in plan.work
         ]
@@ -129,6 +138,7 @@ async def _play(world: World) -> None:
             await _settle(world, people)
             looking.cancel()
             _nobody_said_loss(world)
+            _nobody_was_delayed(world)
             checkers.check_end()
         for task in [*work, looking, living]:
             task.cancel()
@@ -144,10 +154,13 @@ async def _at(at_s: float, work: Coroutine[Any, Any, None], world: World, item: 
     await work
 
 
-async def _look(checkers: Checkers) -> None:
+async def _look(world: World) -> None:
     while True:
         await asyncio.sleep(LOOK_S)
-        checkers.check()
+        for name, scheduler in world.schedulers.items():
+            if scheduler.active:
+                world.checkers.folded(name, scheduler.state)
+        world.checkers.check()
 
 
 async def _settle(world: World, people: People) -> None:
@@ -187,6 +200,18 @@ def _nobody_said_loss(world: World) -> None:
         if isinstance(error, LogLost):
             text = f"said to be lost, and it is not: {error}"
             raise Violation("I6", text, world.clock.monotonic())
+
+
+def _nobody_was_delayed(world: World) -> None:
+    """I8, where all that goes wrong goes wrong elsewhere."""
+    unharmed = {
+        each.name: each.begins_s for each in world.plan.clusters if each.name in world.plan.unharmed
+    }
+    for name, begins_s in unharmed.items():
+        proxies = world.checkers.sightings.proxies.values()
+        uids = [life.uid for life in proxies if life.cluster == name]
+        since_s = max(begins_s, BEGUN_S)
+        world.checkers.check_answers(ANSWER_S, uids, since_s=since_s)
 
 
 def _damage_was_said(world: World) -> None:

@@ -313,7 +313,7 @@ class WiredCluster:
         self, work: Callable[[], Coroutine[Any, Any, R]], write: Request | None = None
     ) -> R:
         before = self._fault(reading=write is None)
-        after = self._fault_after()
+        after = self._fault_after() if before is None else None
 
         async def carry_out() -> R:
             if before is not None:

@@ -25,7 +25,7 @@ from mcs.simulation.checkers import Checkers
 from mcs.simulation.drawing import processes
 from mcs.simulation.lives import Couriers, Life
 from mcs.simulation.loop import VirtualClock
-from mcs.simulation.places import Place
+from mcs.simulation.places import SECRET, Place
 from mcs.simulation.plan import Plan
 from mcs.simulation.processes import Process, Started
 from mcs.simulation.weather import Weather
@@ -55,7 +55,7 @@ class World:
             for each in plan.clusters
         }
         clusters = {name: place.cluster for name, place in self.places.items()}
-        self.checkers = Checkers(self.broker, clusters, self.keys)
+        self.checkers = Checkers(self.broker, clusters, self.keys, secrets=[SECRET])
         self.witness: Witness = self.checkers
         self.story: list[Told] = []
         self.schedulers: dict[str, Scheduler] = {}
