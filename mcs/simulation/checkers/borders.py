@@ -44,6 +44,7 @@ class Borders:
     def __init__(self, findings: Findings) -> None:
         self._findings = findings
         self._roles: dict[str, set[str]] = {}
+        self._known: dict[tuple[bool, str, str], bool] = {}  # questions answered before
 
     def stored(self, _message: Stored, frame: DecisionFrame | ObservationFrame | None) -> None:
         """A message is in the log: a join says what its cluster is for."""
@@ -51,6 +52,7 @@ class Borders:
             for event in frame.events:
                 if isinstance(event, ClusterJoined):
                     self._roles.setdefault(frame.source, set()).update(event.roles)
+                    self._known.clear()
 
     def read(self, process: str, subject: str) -> None:
         """A process reads or asks on a subject."""
@@ -64,6 +66,12 @@ class Borders:
                 self._findings.add("I9", f"{process} wrote on {subject}, which is not its own")
 
     def _allowed(self, table: Mapping[str, Sequence[str]], process: str, subject: str) -> bool:
+        question = (table is READS, process, subject)
+        if question not in self._known:
+            self._known[question] = self._answer(table, process, subject)
+        return self._known[question]
+
+    def _answer(self, table: Mapping[str, Sequence[str]], process: str, subject: str) -> bool:
         name, roles = "", {"scheduler"}
         if process.startswith("agent-"):
             name = process.removeprefix("agent-").rpartition("-")[0]

@@ -114,8 +114,10 @@ class Replaying(State):
 
     def _tell_difference(self, frame: DecisionFrame, subject: str, data: bytes) -> None:
         mine_subject, mine = self._expected[frame.index]
-        text = f"differs on {subject}: {_excerpt(data)}; derived again on {mine_subject}: "
-        self._find("I4", frame, text + _excerpt(mine))
+        pairs = zip(data, mine, strict=False)
+        same = next((at for at, (left, right) in enumerate(pairs) if left != right), len(data))
+        text = f"differs on {subject}: {_excerpt(data, same)}; derived again on {mine_subject}: "
+        self._find("I4", frame, text + _excerpt(mine, same))
 
     def _find(self, invariant: str, frame: DecisionFrame, text: str) -> None:
         cycle = f"cycle {frame.cycle} (decision {self.decided.sequence + 1})"
@@ -138,6 +140,6 @@ class Replaying(State):
             self.accounts.observe(frame, sequence)
 
 
-def _excerpt(data: bytes) -> str:
-    """A frame's events, which come last."""
-    return data[-400:].decode(errors="replace")
+def _excerpt(data: bytes, at: int) -> str:
+    """What stands around ``at``."""
+    return "…" + data[max(0, at - 80) : at + 200].decode(errors="replace") + "…"
