@@ -22,7 +22,7 @@ from mcs.views.amounts import clock_time, since_ns
 from mcs.views.lines import Line, Teller, as_json, sentence
 from mcs.views.overview import overview
 from mcs.views.painting import paint
-from mcs.views.tables import status_view, token_line
+from mcs.views.tables import exported_view, status_view, token_line
 from mcs.views.words import say
 
 _DAY_NS = 86_400_000_000_000
@@ -42,6 +42,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     follow: bool = False
     cluster: str = ""
     pod: PodKey | None = None
+    since: str = ""
     since_ns: int = 0
     everything: bool = False
     as_json: bool = False
@@ -52,6 +53,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.convert(
             {
                 "pod": pod_key(pod) if pod else None,
+                "since": since,
                 "since_ns": since_ns(since, time.time()) if since else 0,
                 **rest,
             },
@@ -87,6 +89,8 @@ async def status(source: app.LogSource, *, as_json: bool, at: str = "") -> None:
     console = Output()
     if at:
         console.print(paint(say("As it was at ", f"{clock_time(moment.time_ns, date=True)} UTC")))
+    elif source.folder:
+        console.print(exported_view(source.folder, moment.time_ns))
     console.print(status_view(view))
     console.print(token_line(view), soft_wrap=True)
 
@@ -119,6 +123,10 @@ async def log(source: app.LogSource, selection: Selection) -> None:
     teller, hidden = Teller(), 0
     async with app.open_log(source, name="mcs log") as connection:
         ends = await Ends.of(connection)
+        if source.folder and selection.since:
+            end_s = await newest_ns(connection, ends) / 1e9
+            since = since_ns(selection.since, end_s)
+            selection = msgspec.structs.replace(selection, since_ns=since)
         messages = chronicle(connection, ends, since_ns=selection.since_ns, follow=selection.follow)
         async with aclosing(messages):
             async for stored in messages:

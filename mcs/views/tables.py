@@ -42,9 +42,9 @@ def token_line(view: Overview) -> Text:
     return paint(say(quiet(f"Digest {view.token}")))
 
 
-def exported_view(folder: str, now_s: float) -> RenderableType:
+def exported_view(folder: str, time_ns: int) -> RenderableType:
     """What stands above the status of an exported log: of when it is."""
-    moment = clock_time(int(now_s * 1e9), date=True) if now_s else "the beginning"
+    moment = clock_time(time_ns, date=True) if time_ns else "the beginning"
     text = f": as of {moment} UTC, its newest message; ages are counted to then"
     return paint(say("Exported log ", command(folder), text))
 
