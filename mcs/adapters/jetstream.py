@@ -22,17 +22,14 @@ from nats.aio.msg import Msg
 from mcs.adapters.appending import check_append
 from mcs.adapters.jetstream_answers import Answerer, ask_member
 from mcs.adapters.jetstream_api import (
-    MESSAGE_NOT_FOUND,
     REFUSED,
     ApiError,
-    MessageAnswer,
     PubAck,
     append_error,
-    ask,
     decoded,
-    reading_error,
+    hole,
+    message,
     sequence_in,
-    stored,
     stream_answer,
 )
 from mcs.adapters.jetstream_connection import Connection, Headers
@@ -126,17 +123,19 @@ class JetStream:
     async def info(self, stream: Stream) -> StreamInfo:
         """See ``mcs.ports.EventLog.info``."""
         answer = await stream_answer(self.connection, stream)
+        if (lost := hole(answer.state, stream)) is not None:
+            raise lost
         last = answer.state.last_seq
         first = answer.state.first_seq if last else 1
         return StreamInfo(first=first, last=last, identity=answer.config.identity)
 
     async def get(self, stream: Stream, sequence: int) -> Stored | None:
         """See ``mcs.ports.EventLog.get``."""
-        return await self._message(stream, {"seq": sequence}) if sequence > 0 else None
+        return await message(self.connection, stream, {"seq": sequence}) if sequence > 0 else None
 
     async def last(self, stream: Stream, subject: str) -> Stored | None:
         """See ``mcs.ports.EventLog.last``."""
-        return await self._message(stream, {"last_by_subj": subject})
+        return await message(self.connection, stream, {"last_by_subj": subject})
 
     async def ask(self, subject: str, data: bytes = b"", *, timeout_s: float = 2.0) -> bytes:
         """See ``mcs.ports.Requests.ask``."""
@@ -198,16 +197,6 @@ class JetStream:
             except LogError:
                 actual = None  # for information only; the refusal is sure
         return Refused(expected_last, actual)
-
-    async def _message(self, stream: Stream, request: dict[str, object]) -> Stored | None:
-        answer = await ask(self.connection, f"STREAM.MSG.GET.{stream}", MessageAnswer, request)
-        if answer.error is not None:
-            if answer.error.err_code == MESSAGE_NOT_FOUND:
-                return None
-            raise reading_error(answer.error, stream)
-        if answer.message is None:
-            raise Unavailable(f"{stream}: an answer without a message")
-        return stored(answer.message)
 
 
 class _FirstAttempts:

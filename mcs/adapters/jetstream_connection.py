@@ -155,7 +155,8 @@ class Connection:
 
     async def close(self) -> None:
         """Close for good."""
-        await self.client.close()
+        with suppress(OSError):  # nats-py wants to say goodbye on a broken connection
+            await self.client.close()
         self._changed()
 
     async def complained(self, error: Exception) -> None:

@@ -68,6 +68,8 @@ class Delivery:
         """Messages asked for that have not come."""
         self.waiting = 1
         """Messages that waited in the stream when the last one was sent."""
+        self.counted = 0
+        """The last sequence of a stream that counts messages which it misses; else 0."""
         self.floor = floor
         """What lies up to here is known to be whole; beyond it a trim may have removed some unseen,
         if the reader is ``behind``, so that messages waited in the stream.
@@ -197,7 +199,7 @@ class Delivery:
         if self._subject:  # nothing on our subject up to there
             self.position = max(self.position, last)
             self._keep_floor()
-        elif last > self.position:
+        elif max(last, self.counted) > self.position:
             self.gap = True
             self.stop(f"a heartbeat names sequence {last}, after {self.position}")
 

@@ -3,8 +3,9 @@
 The reader owns the position; deliveries come and go (``jetstream_delivery``). A keeper task makes
 one, watches it, and makes the next from the position when it breaks. Each new delivery is checked
 against the stream's leader before anything is taken: the same identity, not ended before the
-position, not begun after it. Such a finding is believed when it is made twice, half a second apart,
-since it stops its owner for good and a server that has just started may not know everything.
+position, not begun after it, and what was read last is still what it was (a stream that lost its
+end may have grown again meanwhile). Such a finding is believed when it is made twice, half a second
+apart, since it stops its owner for good and a server that has just started may not know everything.
 
 A filtered reader cannot see by itself that messages were trimmed which it had not read yet. So when
 messages waited (it was behind), it asks where the stream begins before it hands them out: a stream
@@ -19,7 +20,7 @@ from collections import deque
 from itertools import islice
 from typing import Final
 
-from mcs.adapters.jetstream_api import stream_answer
+from mcs.adapters.jetstream_api import hole, message, stream_answer
 from mcs.adapters.jetstream_connection import Connection
 from mcs.adapters.jetstream_delivery import HEARTBEAT_S, Delivery
 from mcs.errors import LogError, LogLost, Unavailable
@@ -46,6 +47,7 @@ class JetStreamReader:
         self._position = after
         self._floor = after
         self._identity: str | None = None
+        self._newest: Stored | None = None
         self._gap_at: int | None = None
         self._delivery: Delivery | None = None
         self._arrived = asyncio.Event()
@@ -96,6 +98,7 @@ class JetStreamReader:
 
     def _take(self, message: Stored) -> None:
         self._position = message.sequence
+        self._newest = message
         self._held.append(message)
         self._held_bytes += len(message.data)
         self._arrived.set()
@@ -161,8 +164,10 @@ class JetStreamReader:
             last = answer.state.last_seq
             raise LogLost(f"{self._stream} ends at {last}, before position {self._position}")
         self._check_beginning(answer.state.first_seq, self._floor)
+        await self._check_newest(answer.state.first_seq)
         self._identity = identity
         self._floor = delivery.floor = self._position
+        delivery.counted = answer.state.last_seq if hole(answer.state, self._stream) else 0
         await delivery.pull(len(self._held), self._held_bytes)
         return delivery
 
@@ -204,6 +209,17 @@ class JetStreamReader:
             delivery.behind = True  # looked at again with the next messages
         else:
             delivery.floor = max(delivery.floor, seen)
+
+    async def _check_newest(self, first: int) -> None:
+        newest = self._newest
+        if newest is None or newest.sequence < first:
+            return
+        found = await message(self._connection, self._stream, {"seq": newest.sequence})
+        if found != newest:
+            raise LogLost(
+                f"{self._stream} {newest.sequence} is not what was read: the stream lost its end "
+                "and grew again"
+            )
 
     def _check_beginning(self, first: int, position: int) -> None:
         if first > position + 1:

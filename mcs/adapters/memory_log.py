@@ -97,6 +97,22 @@ class MemoryBroker:
         self._tell_lost(name, last)
         self.serve()
 
+    def rewrite_tail(self, name: Stream, last: int, messages: Messages) -> None:
+        """Lose what lies after ``last``, and store others in its place before any reader looks."""
+        stream, time_ns = self.streams[name], int(self.clock.now() * 1_000_000_000)
+        stream.lose_tail(last)
+        for subject, data in messages:
+            stream.add(subject, data, time_ns)
+        self.serve()
+
+    def damage(self, name: Stream, last: int) -> None:
+        """Lose what lies after ``last``, but not the count of it: files cut short behind the back
+        of a server that was stopped in order.
+        """
+        stream = self.streams[name]
+        stream.missing |= set(range(last + 1, stream.last + 1))
+        self.serve()
+
     def replace(self, name: Stream, identity: str) -> None:
         """Put an empty stream in the place of one."""
         self.streams[name] = MemoryStream(name, identity)
@@ -190,6 +206,8 @@ class MemoryLog:
     async def info(self, stream: Stream) -> StreamInfo:
         """See ``mcs.ports.EventLog.info``."""
         found = await self._stream(stream)
+        if (hole := found.hole()) is not None:
+            raise hole
         return StreamInfo(first=found.first, last=found.last, identity=found.identity)
 
     async def get(self, stream: Stream, sequence: int) -> Stored | None:
@@ -199,7 +217,11 @@ class MemoryLog:
     async def last(self, stream: Stream, subject: str) -> Stored | None:
         """See ``mcs.ports.EventLog.last``."""
         found = await self._stream(stream)
-        of_subject = (m for m in reversed(found.messages) if matches(subject, m.subject))
+        of_subject = (
+            m
+            for m in reversed(found.messages)
+            if m.sequence not in found.missing and matches(subject, m.subject)
+        )
         return next(of_subject, None)
 
     async def ask(self, subject: str, data: bytes = b"", *, timeout_s: float = 2.0) -> bytes:

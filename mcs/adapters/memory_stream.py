@@ -19,13 +19,16 @@ WINDOW: Final = 3000
 
 
 class MemoryStream:
-    """Messages with dense sequences; trimmed at its beginning only."""
+    """Messages with dense sequences; trimmed at its beginning only. ``missing``: sequences whose
+    messages a damaged server does not find any more, although it counts them.
+    """
 
     def __init__(self, name: Stream, identity: str) -> None:
         self.name = name
         self.identity = identity
         self.first = 1
         self.messages: list[Stored] = []
+        self.missing: set[int] = set()
 
     @property
     def last(self) -> int:
@@ -41,7 +44,7 @@ class MemoryStream:
 
     def get(self, sequence: int) -> Stored | None:
         """One message, or None."""
-        if not self.first <= sequence <= self.last:
+        if not self.first <= sequence <= self.last or sequence in self.missing:
             return None
         return self.messages[sequence - self.first]
 
@@ -54,6 +57,16 @@ class MemoryStream:
     def lose_tail(self, last: int) -> None:
         """Forget what lies after ``last``, as a power failure before the sync to disk does."""
         del self.messages[max(0, last - self.first + 1) :]
+
+    def hole(self) -> LogLost | None:
+        """What is wrong with a stream that misses messages."""
+        missing = len([each for each in self.missing if each >= self.first])
+        if not missing:
+            return None
+        return LogLost(
+            f"{self.name} counts from {self.first} to {self.last}, but {missing} of these messages "
+            "are not in it: the server's files were damaged; restore NATS from its backup"
+        )
 
 
 class MemoryReader:
@@ -71,6 +84,7 @@ class MemoryReader:
         self.name = name
         self._subject = subject
         self._identity: str | None = None
+        self._newest: Stored | None = None
         self._position = after
         self._held: deque[Stored] = deque()
         self._arrived = asyncio.Event()
@@ -125,6 +139,7 @@ class MemoryReader:
                 break
             self._position += 1
             if matches(self._subject, message.subject):
+                self._newest = message
                 self._held.append(message)
                 self._arrived.set()
 
@@ -137,9 +152,18 @@ class MemoryReader:
             text = f"ends at {stream.last}, before position {self._position}"
         elif stream.first > self._position + 1:
             text = f"begins at {stream.first}, after position {self._position} + 1"
+        elif self._rewritten(stream):
+            text = f"{self._position} is not what was read: the stream lost its end and grew again"
         else:
-            return None
+            return stream.hole() if stream.missing else None
         return LogLost(f"{self.name} {text}")
+
+    def _rewritten(self, stream: MemoryStream) -> bool:
+        newest = self._newest
+        if newest is None or newest.sequence < stream.first:
+            return False
+        found = stream.get(newest.sequence)
+        return found is not newest and found != newest
 
 
 def matches(pattern: str, subject: str) -> bool:

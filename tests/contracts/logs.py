@@ -48,6 +48,12 @@ class MemoryWorld:
     async def shorten(self, stream: Stream, last: int) -> None:
         self._broker.lose_tail(stream, last)
 
+    async def rewrite(self, stream: Stream, last: int, messages: list[tuple[str, bytes]]) -> None:
+        self._broker.rewrite_tail(stream, last, messages)
+
+    async def damage(self, stream: Stream, last: int) -> None:
+        self._broker.damage(stream, last)
+
     async def replace(self, stream: Stream) -> None:
         self._broker.replace(stream, "another")
 
@@ -137,15 +143,40 @@ class NatsWorld:
 
     async def shorten(self, stream: Stream, last: int) -> None:
         """The same stream, by its identity, with fewer messages, as after a lost disk's tail."""
+        await self.rewrite(stream, last, [])
+
+    async def rewrite(self, stream: Stream, last: int, messages: list[tuple[str, bytes]]) -> None:
+        """As ``shorten``, and then there are others in their place."""
         reader = await self._admin.read(stream)
         kept = await reader.next(limit=last)
         assert len(kept) == last
         await reader.close()
-        found = await ask(self._admin.connection, f"STREAM.INFO.{stream}", _Config)
-        await self.remove(stream)
-        assert (await self._api(f"STREAM.CREATE.{stream}", found.config)).error is None
+        await self._made_again(stream)
         for message in kept:
             await self._admin.append([(message.subject, message.data)])
+        for each in messages:
+            await self._admin.append([each])
+
+    async def damage(self, stream: Stream, last: int) -> None:
+        """The messages after ``last`` are missing, and counted: as a server says of files that were
+        cut short.
+        """
+        end = (await self._admin.info(stream)).last
+        reader = await self._admin.read(stream)
+        kept = await reader.next(limit=end)
+        await reader.close()
+        await self._made_again(stream, deny_delete=False)
+        for message in kept:
+            await self._admin.append([(message.subject, message.data)])
+        for sequence in range(last + 1, end + 1):
+            answer = await self._api(f"STREAM.MSG.DELETE.{stream}", {"seq": sequence})
+            assert answer.error is None
+
+    async def _made_again(self, stream: Stream, **changes: object) -> None:
+        found = await ask(self._admin.connection, f"STREAM.INFO.{stream}", _Config)
+        await self.remove(stream)
+        answer = await self._api(f"STREAM.CREATE.{stream}", {**found.config, **changes})
+        assert answer.error is None
 
     async def replace(self, stream: Stream) -> None:
         await self.remove(stream)

@@ -38,6 +38,12 @@ async def read_all(reader, count, *, limit=1000):
     return found
 
 
+async def lost(reader):
+    """A reader says that the log is lost, perhaps after what it had already."""
+    with pytest.raises(LogLost):
+        await read_all(reader, 100)
+
+
 def decisions(count, start=0):
     return [(f"mcs.dec.c{i % 3}.s", str(i).encode()) for i in range(start, start + count)]
 
@@ -393,6 +399,32 @@ async def test_a_log_that_lost_its_end_is_a_lost_log(world):
         await world.shorten(OBS, 2)
         with pytest.raises(LogLost):
             await reader.next(timeout_s=SOON_S)
+
+
+@pytest.mark.parametrize("subject", ["", "mcs.obs.*.cluster"])
+async def test_a_log_whose_end_was_lost_and_grew_again_is_a_lost_log(world, subject):
+    async with world:
+        log = await world.connect()
+        await observe(log, b"1", b"2", b"3")
+        reader = await log.read(OBS, subject=subject)
+        await read_all(reader, 3)
+        others = [("mcs.obs.c1.cluster", data) for data in (b"other", b"more", b"still more")]
+        await world.rewrite(OBS, 2, others)
+        await lost(reader)
+
+
+async def test_a_log_that_counts_messages_which_it_has_not_is_a_lost_log(world):
+    async with world:
+        log = await world.connect()
+        await observe(log, b"1", b"2", b"3")
+        reader = await log.read(OBS)
+        await read_all(reader, 3)
+        await world.damage(OBS, 1)
+        with pytest.raises(LogLost):
+            await log.info(OBS)
+        assert await log.get(OBS, 2) is None
+        for each in reader, await log.read(OBS), await log.read(OBS, after=1):
+            await lost(each)
 
 
 async def test_a_stream_that_is_not_there_is_a_lost_log(world):
