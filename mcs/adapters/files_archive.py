@@ -44,7 +44,7 @@ from mcs.ports import Archived, Clock, Mark, Stored, Stream, StreamInfo
 
 SEGMENT_BYTES: Final = 4 * 1024 * 1024
 SEGMENT_MESSAGES: Final = 20_000
-_LEVEL: Final = 6
+_LEVEL: Final = 3  # three times as fast as 6, and a fifth larger, on frames with manifests
 _PART: Final = ".part"
 _SEGMENT: Final = re.compile(r"(observations|decisions)-\d{12,}-\d{12,}\.jsonl\.gz(\.part)?")
 _LOCK: Final = "lock"
