@@ -104,7 +104,7 @@ class Observer:
             if self.told is not None:
                 tasks.create_task(self.told.run())
                 await self.told.caught_up()
-            started = await self._start(self._channels(), "a new epoch")
+            started = await self._start(dict.fromkeys(self._channels(), "a new epoch"))
             tasks.create_task(self._nodes.run())
             await self._nodes.synced.wait()  # which pods are strays, virtual nodes tell
             tasks.create_task(self._pods.run())
@@ -118,7 +118,12 @@ class Observer:
 
     async def _resync(self) -> None:
         wanted, self._wanted = self._wanted, {}
-        started = await self._start(list(wanted), "on request")
+        started = await self._start(
+            {
+                channel: "on request" if asked else "after first use"
+                for channel, asked in wanted.items()
+            }
+        )
         if any(wanted.values()):
             await self._nodes.relist()
             await self._pods.relist()
@@ -128,10 +133,10 @@ class Observer:
                 self.delegates.restate(source)
         await self._finish(started)
 
-    async def _start(self, channels: list[str], reason: str) -> dict[str, int]:
-        """Begin accounts; the sequence that each began at."""
+    async def _start(self, reasons: dict[str, str]) -> dict[str, int]:
+        """Begin accounts, each for its reason; the sequence that each began at."""
         started: dict[str, int] = {}
-        for channel in channels:
+        for channel, reason in reasons.items():
             _logger.info("full account of %s: %s", channel, reason)
             self._begun_s[channel] = self._clock.monotonic()
             self._begin(channel)

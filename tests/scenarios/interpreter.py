@@ -3,6 +3,7 @@
 ``python -m tests.scenarios.interpreter FILE…`` prints what follows today.
 """
 
+import logging
 import re
 import sys
 from pathlib import Path
@@ -324,5 +325,6 @@ def play(text):
 
 
 if __name__ == "__main__":
+    logging.disable()  # the dialogue tells it all
     for name in sys.argv[1:]:
         sys.stdout.write(play(Path(name).read_text()))

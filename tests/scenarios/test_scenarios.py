@@ -1,5 +1,6 @@
 """Every golden dialogue still goes as it is written, and goes so in every process."""
 
+import difflib
 import os
 import subprocess
 import sys
@@ -24,7 +25,9 @@ def test_the_dialogue_goes_as_it_is_written(path, request):
     if request.config.getoption("--rewrite", default=False):
         path.write_text(played)
         return
-    assert played.splitlines() == written.splitlines()
+    both = (written.splitlines(), played.splitlines())
+    differences = "\n".join(difflib.unified_diff(*both, "written", "played", lineterm=""))
+    assert not differences, differences
 
 
 def test_every_process_tells_the_same():

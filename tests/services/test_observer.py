@@ -362,6 +362,8 @@ async def test_a_sources_first_delegate_opens_its_channel_with_a_full_account():
         "DelegateObserved",
         "ResyncCompleted",
     ]
+    reasons = [event.reason for event in told if isinstance(event, ResyncStarted)]
+    assert reasons == ["first use", "after first use"]  # nobody requested it
     assert target.cluster.requests == lists + 1  # the create: nothing was listed for it
 
 
