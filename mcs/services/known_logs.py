@@ -2,7 +2,8 @@
 
 Another log under the same address, or one that was restored from an old backup, would look like
 decisions to delete what runs here. So an agent compares each stream's identity and end with what
-the Lease remembers, before it joins and while it leads, and stops when they do not fit.
+the Lease remembers, before it joins and while it leads, and stops when they do not fit. The digest
+of the last message is remembered too, since a log that lost its end may have grown again.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import logging
 
 from mcs.errors import LogLost, Unavailable
+from mcs.events.frames import digest
 from mcs.ports import Clock, EventLog, Stream
 from mcs.services.leadership import KnownLog, Leadership
 
@@ -45,8 +47,22 @@ class KnownLogs:
                     f"{known.position}: acknowledged events are lost; restore NATS from its "
                     f"backup, or, {remedy}"
                 )
+            if known.digest and known.position >= info.first:
+                found = await self._digest(stream, known.position)
+                if found != known.digest:
+                    raise LogLost(
+                        f"{stream} {known.position} is not the message that this cluster's agents "
+                        "knew there: the log lost acknowledged events and grew again; restore "
+                        f"NATS from its backup, or, {remedy}"
+                    )
+            last = await self._digest(stream, info.last)
             self.identities[stream] = info.identity
-            self._lease.remember(stream, info.identity, info.last)
+            self._lease.remember(stream, KnownLog(info.identity, info.last, last))
+
+    async def _digest(self, stream: Stream, sequence: int) -> str:
+        """The digest of a message; empty: it is not there."""
+        stored = await self._log.get(stream, sequence)
+        return "" if stored is None else digest(stored.subject, stored.data)
 
     async def watch(self, clock: Clock, every_s: float) -> None:
         """Compare every ``every_s`` seconds until cancelled; an outage proves nothing.

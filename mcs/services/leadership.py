@@ -30,10 +30,13 @@ _LOGS: Final = "logs"  # the annotation's word
 
 
 class KnownLog(msgspec.Struct, frozen=True):
-    """A stream's identity, and a sequence that it had reached."""
+    """A stream's identity, a sequence that it had reached, and the digest of the message there
+    (empty: not known).
+    """
 
     identity: str
     position: int = 0
+    digest: str = ""
 
 
 class Leadership:
@@ -64,9 +67,9 @@ class Leadership:
             return False
         return self._clock.monotonic() < self._renewed_s + self._settings.renew_s
 
-    def remember(self, stream: Stream, identity: str, position: int) -> None:
+    def remember(self, stream: Stream, known: KnownLog) -> None:
         """Keep this with the next renewal."""
-        self.known[stream] = KnownLog(identity=identity, position=position)
+        self.known[stream] = known
 
     async def acquire(self) -> None:
         """Wait until this process leads."""

@@ -8,6 +8,7 @@ from tools.api import ApiError
 
 AGAIN_S = 0.3
 PATIENCE_S = 240.0  # a create that does not succeed for so long is a failure of the run
+AT_ONCE = 16  # requests: an API server that was away is not to be buried
 SECRET = "hidden"
 
 
@@ -22,6 +23,7 @@ class Traffic:
         self.namespace = namespace
         self._sightings, self._births = sightings, births
         self._hidden = hidden
+        self._few = asyncio.Semaphore(AT_ONCE)
 
     async def run(self, clock):
         """Create and delete everything; ``clock`` gives the seconds since the run began."""
@@ -40,7 +42,8 @@ class Traffic:
         async with asyncio.timeout(PATIENCE_S):
             while not (self._sightings.lives[uid].deleting or self._sightings.lives[uid].gone):
                 try:
-                    await self._api.delete(path(self.namespace, name))
+                    async with self._few:
+                        await self._api.delete(path(self.namespace, name))
                 except ApiError as error:
                     if error.status == 404:
                         return
@@ -62,7 +65,8 @@ class Traffic:
         async with asyncio.timeout(PATIENCE_S):
             while not (uid := self._uid(birth.name)):
                 try:
-                    made = await self._api.create(path(self.namespace), body)
+                    async with self._few:
+                        made = await self._api.create(path(self.namespace), body)
                     uid = made["metadata"]["uid"]
                     break
                 except Exception:  # noqa: BLE001 (as above; "already exists" is seen by the witness)

@@ -26,7 +26,7 @@ async def test_one_leads_remembers_is_deposed_and_followed(federation, namespace
         await first.acquire()
         holding = asyncio.create_task(first.hold())
         waiting = asyncio.create_task(second.acquire())
-        first.remember(Stream.DECISIONS, "log-1", 42)
+        first.remember(Stream.DECISIONS, KnownLog("log-1", 42))
         version = (await lease(cluster, settings)).metadata.resource_version
         async with asyncio.timeout(10):
             while (await lease(cluster, settings)).metadata.resource_version == version:

@@ -405,5 +405,7 @@ async def test_the_lease_keeps_what_the_agent_knows_of_the_logs():
         lease = await world.cluster.get(LEASES, SETTINGS.lease.name, namespace="default")
 
     kept = msgspec.json.decode(lease.metadata.annotations[KEYS.key("logs")])
-    assert kept["DECISIONS"] == {"identity": "memory-decisions", "position": 1}
+    (stored,) = world.broker.streams[Stream.DECISIONS].messages
+    expected = digest(stored.subject, stored.data)
+    assert kept["DECISIONS"] == {"identity": "memory-decisions", "position": 1, "digest": expected}
     assert kept["OBSERVATIONS"]["position"] > 1

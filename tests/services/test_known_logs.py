@@ -7,6 +7,7 @@ import pytest
 from mcs.adapters.memory_cluster import MemoryCluster
 from mcs.errors import LogLost
 from mcs.events.decisions import CycleMarked
+from mcs.events.frames import digest
 from mcs.ports import Stream
 from mcs.services.known_logs import KnownLogs
 from mcs.services.leadership import KnownLog, Leadership
@@ -35,7 +36,9 @@ async def test_a_log_met_for_the_first_time_is_remembered():
         Stream.OBSERVATIONS: "memory-observations",
         Stream.DECISIONS: "memory-decisions",
     }
-    assert bench.lease.known[Stream.DECISIONS] == KnownLog("memory-decisions", 1)
+    (stored,) = bench.broker.streams[Stream.DECISIONS].messages
+    known = KnownLog("memory-decisions", 1, digest(stored.subject, stored.data))
+    assert bench.lease.known[Stream.DECISIONS] == known
 
 
 async def test_a_longer_log_is_the_same_log():
@@ -65,6 +68,39 @@ async def test_a_shorter_log_is_refused():
     bench.broker.lose_tail(Stream.DECISIONS, 2)
 
     with pytest.raises(LogLost, match="ends at 2, but this cluster's agents knew 3"):
+        await bench.logs.check()
+
+
+async def test_a_log_that_lost_its_end_and_grew_again_is_refused():
+    bench = Bench()
+    for _ in range(3):
+        bench.decide(CycleMarked())
+    await bench.logs.check()
+    bench.broker.rewrite_tail(Stream.DECISIONS, 1, [("mcs.dec._._", b"other")] * 5)
+
+    with pytest.raises(LogLost, match="DECISIONS 3 is not the message that"):
+        await bench.logs.check()
+
+
+async def test_what_was_trimmed_cannot_be_compared_and_is_no_loss():
+    bench = Bench()
+    for _ in range(3):
+        bench.decide(CycleMarked())
+    await bench.logs.check()
+    bench.decide(CycleMarked())
+    bench.broker.trim(Stream.DECISIONS, 4)
+
+    await bench.logs.check()
+
+
+async def test_a_log_that_counts_what_it_does_not_hold_is_refused():
+    bench = Bench()
+    for _ in range(3):
+        bench.decide(CycleMarked())
+    await bench.logs.check()
+    bench.broker.damage(Stream.DECISIONS, 2)
+
+    with pytest.raises(LogLost, match="1 of these messages are not in it"):
         await bench.logs.check()
 
 

@@ -204,9 +204,9 @@ async def test_what_a_leader_knows_of_the_logs_is_its_successors():
         first, second = world.candidate("first"), world.candidate("second")
         await first.acquire()
         world.start(first.hold())
-        first.remember(Stream.DECISIONS, "log-1", 41)
+        first.remember(Stream.DECISIONS, KnownLog("log-1", 41))
         await world.clock.advance(2)
-        first.remember(Stream.DECISIONS, "log-1", 42)
+        first.remember(Stream.DECISIONS, KnownLog("log-1", 42))
         await world.clock.advance(2)
         await first.release()
         await second.acquire()
@@ -218,7 +218,7 @@ async def test_to_delete_the_lease_is_to_forget():
     async with World() as world:
         first = world.candidate("first")
         await first.acquire()
-        first.remember(Stream.DECISIONS, "log-1", 41)
+        first.remember(Stream.DECISIONS, KnownLog("log-1", 41))
         await world.cluster.delete(LEASES, SETTINGS.name, namespace="default")
         await first.acquire()
 
