@@ -158,7 +158,7 @@ async def _look(world: World) -> None:
     while True:
         await asyncio.sleep(LOOK_S)
         for name, scheduler in world.schedulers.items():
-            if scheduler.active:
+            if scheduler.active and not world.checkers.journal.damaged:
                 world.checkers.folded(name, scheduler.state)
         world.checkers.check()
 
@@ -169,7 +169,7 @@ async def _settle(world: World, people: People) -> None:
     quiet_s = 0.0
     while quiet_s < REST_S:
         await asyncio.sleep(LOOK_S)
-        moving = await _moving(world) + sorted(people.jobs)
+        moving = world.leaderless() + await _moving(world) + sorted(people.jobs)
         quiet_s = 0.0 if moving else quiet_s + LOOK_S
         if world.clock.monotonic() > end_s:
             raise Violation(

@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from mcs.simulation.drawing import processes
 from mcs.simulation.plan import Plan
 from mcs.simulation.running import Outcome
 
@@ -44,11 +45,27 @@ def _smaller(plan: Plan) -> Iterator[Plan]:
     for work in _without(plan.work):
         yield plan.only(work=work)
     if plan.schedulers > 1:
-        yield plan.only(schedulers=plan.schedulers - 1)
+        yield _possible(plan.only(schedulers=plan.schedulers - 1))
     for number, cluster in enumerate(plan.clusters):
         if cluster.agents > 1:
             one = msgspec.structs.replace(cluster, agents=1)
-            yield plan.only(clusters=(*plan.clusters[:number], one, *plan.clusters[number + 1 :]))
+            clusters = *plan.clusters[:number], one, *plan.clusters[number + 1 :]
+            yield _possible(plan.only(clusters=clusters))
+
+
+def _possible(plan: Plan) -> Plan:
+    """Without accidents of processes that are not there."""
+    there = processes(plan.clusters, plan.schedulers)
+    accidents = tuple(
+        item
+        for item in plan.accidents
+        if getattr(item, "process", getattr(item, "who", "")) in {"", *there, *_names(plan)}
+    )
+    return plan.only(accidents=accidents)
+
+
+def _names(plan: Plan) -> list[str]:
+    return [each.name for each in plan.clusters]
 
 
 def _without(items: Sequence[T]) -> Iterator[tuple[T, ...]]:

@@ -44,7 +44,7 @@ class Told(NamedTuple):
 
 
 class World:
-    """All parts of one run. ``schedulers``: the scheduler objects that live now, by process."""
+    """All parts of one run. ``schedulers`` and ``agents``: those that live now, by process."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan, self.keys, self.clock = plan, Keys(), VirtualClock()
@@ -59,6 +59,7 @@ class World:
         self.witness: Witness = self.checkers
         self.story: list[Told] = []
         self.schedulers: dict[str, Scheduler] = {}
+        self.agents: dict[str, Agent] = {}
         self._wires: dict[str, WiredLog] = {}
         self._cut: Counter[str] = Counter()  # by process; "" is NATS itself
         self._paused: Counter[str] = Counter()
@@ -91,6 +92,18 @@ class World:
                 tasks.create_task(place.run())
             for name, process in self.processes.items():
                 tasks.create_task(self._run_from(name, process))
+
+    def leaderless(self) -> list[str]:
+        """Where nobody is at work (yet): clusters whose agents stand by, and the scheduler."""
+        led = {
+            agent.settings.cluster
+            for agent in self.agents.values()
+            if agent.member is not None and agent.member.observer.complete.is_set()
+        }
+        found = [f"the agent of {name}" for name in self.places if name not in led]
+        if not any(scheduler.active for scheduler in self.schedulers.values()):
+            found.append("a scheduler")
+        return found
 
     def of(self, who: str) -> list[str]:
         """The processes meant by a process' or a cluster's name."""
@@ -205,4 +218,10 @@ class World:
             draw_id=draw_id,
             services=duties(),
         )
-        return Started(agent.run(), agent.stop, log.die)
+        self.agents[name] = agent
+
+        def die() -> None:
+            log.die()
+            self.agents.pop(name, None)
+
+        return Started(agent.run(), agent.stop, die)
