@@ -8,15 +8,17 @@ process itself has folded before it had to begin anew.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from mcs.errors import BadFrame, LogLost
-from mcs.events import codec
+from mcs.events import codec, subjects
 from mcs.events.event import Last
 from mcs.events.frames import digest
+from mcs.events.observations import ClusterHeartbeat
 from mcs.ports import EventLog, Stream, StreamInfo
 from mcs.projections.state import State
 
+_ANY = "*"
 _REMEDY = "restore NATS from its backup"
 
 
@@ -47,6 +49,31 @@ async def check_decision(log: EventLog, known: Last, who: str) -> None:
             f"{who} decision {known.sequence} ({known.digest}), which is not in DECISIONS: the "
             f"log lost acknowledged decisions; {_REMEDY}"
         )
+
+
+async def check_last_words(log: EventLog, clusters: Iterable[str]) -> None:
+    """Compare the decisions that these clusters' last heartbeats name with the log, and the one
+    that the last heartbeat of all names, be it of a cluster that is not known yet.
+
+    A scheduler that stands by has folded observations no further than the last decision there is;
+    the heartbeat that names a lost decision lies beyond.
+
+    Raises:
+        LogLost: one is not there, or is another.
+        Unavailable: it cannot be told.
+    """
+    for cluster in (_ANY, *clusters):
+        subject = subjects.observation(cluster, subjects.CLUSTER)
+        stored = await log.last(Stream.OBSERVATIONS, subject)
+        if stored is None:
+            continue
+        try:
+            frame, _ = codec.decode_observation(stored.subject, stored.data)
+        except BadFrame:
+            continue
+        for event in frame.events:
+            if isinstance(event, ClusterHeartbeat):
+                await check_decision(log, event.decision, f"the agent of {frame.source} has read")
 
 
 class Past:

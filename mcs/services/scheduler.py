@@ -31,7 +31,7 @@ from mcs.names import CLOCK, Keys
 from mcs.ports import Clock, EventLog, Requests, Snapshots, Stream, StreamInfo
 from mcs.projections.state import RULES, State
 from mcs.services.history import History
-from mcs.services.log_ends import Past, check_decision, check_ends
+from mcs.services.log_ends import Past, check_decision, check_ends, check_last_words
 from mcs.services.snapshots import Keeper, newest
 from mcs.settings import SchedulerSettings
 
@@ -143,6 +143,8 @@ class Scheduler:
                 tags = ", ".join(sorted(set(self._history.unknown)))
                 _log.warning("not claiming: unknown decisions (%s); upgrade this scheduler", tags)
                 continue
+            # A claim would take the place of a decision that was lost.
+            await check_last_words(self._log, sorted(self.state.membership.members))
             self._claim = self._draw_id()
             claim = SchedulerClaimed(
                 reign=self.state.reign + 1, id=self._claim, version=mcs.__version__

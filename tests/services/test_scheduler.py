@@ -11,6 +11,7 @@ from mcs.errors import LogLost
 from mcs.events import codec, subjects
 from mcs.events.decisions import CycleMarked, PodPlaced, SchedulerClaimed
 from mcs.events.event import Last
+from mcs.events.frames import digest
 from mcs.events.observations import ClusterHeartbeat
 from mcs.ports import Stream
 from mcs.services.scheduler import Scheduler
@@ -135,6 +136,30 @@ async def test_an_append_without_an_answer_is_settled_before_anything_else(fate)
 
     assert [p.placement for p in of(broker, PodPlaced)] == ["u1.1", "u2.1"], "I6"
     assert len(of(broker, SchedulerClaimed)) == 1
+
+
+async def test_decisions_that_were_lost_are_not_written_over_by_a_claim():
+    broker = MemoryBroker(SystemClock())
+    agents = Agents(broker)
+    subject, _ = scheduler(broker)
+    decisions = broker.streams[Stream.DECISIONS]
+    async with running(subject):
+        await until(lambda: subject.active)
+        agents.join("c1", node())
+        agents.proxies("c1", proxy("u1"))
+        await until(lambda: of(broker, PodPlaced))
+        last = decisions.messages[-1]
+        heard = Last(sequence=last.sequence, digest=digest(last.subject, last.data))
+    agents.observe("c1", subjects.CLUSTER, ClusterHeartbeat(decision=heard))
+    broker.lose_tail(Stream.DECISIONS, heard.sequence - 1)
+
+    for name in "s2", "s3":  # as often as somebody starts one
+        again, _ = scheduler(broker, name)
+        async with running(again) as (task,):
+            await until(task.done)
+            with pytest.raises(LogLost, match=f"agent of c1 has read decision {heard.sequence} "):
+                await task
+    assert decisions.last == heard.sequence - 1
 
 
 async def test_a_log_that_lost_decisions_an_agent_has_read_stops_the_scheduler():
