@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 
 from mcs.adapters.memory_cluster import MemoryCluster
 from mcs.adapters.memory_log import MemoryBroker
 from mcs.adapters.memory_registry import Request
+from mcs.errors import BadSnapshot, LogLost
 from mcs.names import Keys
 from mcs.ports import Stream
+from mcs.projections.dumping import restore
 from mcs.projections.state import State
+from mcs.services.snapshots import unpack
 from mcs.simulation.checkers.borders import Borders, Secrecy
 from mcs.simulation.checkers.comparing import copied, differences, digest_defects
 from mcs.simulation.checkers.deeds import Deeds
@@ -20,6 +24,9 @@ from mcs.simulation.checkers.orders import Orders
 from mcs.simulation.checkers.rooms import Rooms
 from mcs.simulation.checkers.sightings import Sightings
 from mcs.simulation.checkers.waiting import Waiting
+
+SNAPSHOTS = 3
+"""The newest so many that were saved are checked at the end."""
 
 
 class Checkers:
@@ -42,6 +49,7 @@ class Checkers:
         self.orders = Orders(self.findings)
         self.journal = Journal(broker, keys, self.findings)
         self._keys = keys
+        self._saved: list[tuple[str, bytes]] = []
         self._rooms = Rooms(self.sightings)
         self._deeds = Deeds(self.sightings, self.orders, keys, self.findings)
         self._borders = Borders(self.findings)
@@ -80,6 +88,10 @@ class Checkers:
         """A process got the answer to an append whose last message has this sequence."""
         self._borders.wrote(process, messages)
         self.journal.acknowledged(process, stream, sequence, messages)
+
+    def saved(self, process: str, data: bytes) -> None:
+        """A scheduler saved a snapshot (``services.snapshots``): at the end it is folded on."""
+        self._saved = [*self._saved[1 - SNAPSHOTS :], (process, data)]
 
     def said(self, process: str, text: str) -> None:
         """A process said this to people, beside its log records: an error by which it ended."""
@@ -128,9 +140,31 @@ class Checkers:
             return  # the world asks who said so; nobody can go on
         journal.check_kept()
         journal.observe_to(state, journal.last(Stream.OBSERVATIONS))
+        self._check_snapshots()
         for text in digest_defects(state):
             findings.add("I3", text)
         waiting = Waiting(self.sightings, self._rooms, self.orders, self._keys, state)
         Endings(self.sightings, self.orders, self._rooms, waiting).check(findings)
         check_inventory(findings, self._rooms, state.accounts, state, self.sightings.nodes)
         findings.check()
+
+    def _check_snapshots(self) -> None:
+        """I3: a snapshot and the tail are the whole log."""
+        snapshots: dict[str, Callable[[], State]] = {}
+        if self.journal.dumped:
+            snapshots["a dump"] = partial(restore, self.journal.dumped)
+        for number, (process, data) in enumerate(self._saved):
+            snapshots[f"snapshot {number} of {process}"] = partial(_unpacked, data)
+        for what, load in snapshots.items():
+            try:
+                state = load()
+                self.journal.end_of(state)
+            except (BadSnapshot, LogLost) as error:
+                self.findings.add("I3", f"{what} cannot be folded on: {error}")
+                continue
+            for text in differences(self.journal.replayed, state):
+                self.findings.add("I3", f"the replay differs from {what}, folded on: {text}")
+
+
+def _unpacked(data: bytes) -> State:
+    return unpack(data)[1]

@@ -17,6 +17,7 @@ from mcs.events import codec
 from mcs.events.frames import DecisionFrame, ObservationFrame
 from mcs.names import Keys
 from mcs.ports import Stored, Stream
+from mcs.projections.dumping import dump
 from mcs.projections.state import State
 from mcs.simulation.checkers.findings import Findings
 from mcs.simulation.checkers.replaying import Replaying
@@ -38,7 +39,8 @@ class Journal:
         self._broker, self._findings = broker, findings
         self._kept: dict[Stream, list[Stored]] = {stream: [] for stream in Stream}
         self._first = dict.fromkeys(Stream, 1)
-        self._frames: dict[int, DecisionFrame] = {}
+        self.dumped = b""
+        """The state at some cycle's boundary."""
 
     def begin(self) -> None:
         """Read what is there, then watch."""
@@ -54,8 +56,6 @@ class Journal:
         """See ``adapters.memory_log.Observer``."""
         self._kept[stream].append(message)
         frame = _frame(stream, message)
-        if isinstance(frame, DecisionFrame):
-            self._frames[message.sequence] = frame
         for listener in self.listeners:
             listener(message, frame)
 
@@ -102,23 +102,25 @@ class Journal:
 
     def follow(self) -> None:
         """Fold every cycle that is stored, and the observations that each was based on."""
-        state = self.replayed
         while not self.stopped:
-            stored = self.get(Stream.DECISIONS, state.decided.sequence + 1)
-            if stored is None:
-                return
-            frame = self._frames.get(stored.sequence)
-            if frame is None:
-                self._stop("I4", f"decision {stored.sequence} cannot be read")
-                return
-            self.observe_to(state, frame.based_on)
             try:
-                state.decide(stored.sequence, stored.subject, stored.data, frame)
+                if not self._step(self.replayed):
+                    return
             except LogLost as error:
                 self._stop("I3", str(error))
 
+    def end_of(self, state: State) -> None:
+        """Fold a state that stands anywhere in this history to its very end.
+
+        Raises:
+            LogLost: it does not stand there.
+        """
+        while not self.stopped and self._step(state):
+            pass
+        self.observe_to(state, self.last(Stream.OBSERVATIONS))
+
     def observe_to(self, state: State, sequence: int) -> None:
-        """Fold observations up to ``sequence`` into a state that stands at the same history."""
+        """Fold observations up to ``sequence`` into a state that stands in this history."""
         while state.observed.sequence < sequence and not self.stopped:
             stored = self.get(Stream.OBSERVATIONS, state.observed.sequence + 1)
             if stored is None:
@@ -126,6 +128,25 @@ class Journal:
                 self._stop("I6", f"a decision is based on {sequence}, observations end at {last}")
                 return
             state.observe(stored.sequence, stored.subject, stored.time_ns, stored.data)
+
+    def _step(self, state: State) -> bool:
+        """Fold the next frame of a cycle; False when there is none."""
+        stored = self.get(Stream.DECISIONS, state.decided.sequence + 1)
+        if stored is None:
+            return False
+        try:
+            frame, unknown = codec.decode_decision(stored.subject, stored.data)
+        except BadFrame:
+            self._stop("I4", f"decision {stored.sequence} cannot be read")
+            return False
+        state.pass_over(stored.sequence, stored.subject, unknown)
+        state.check(stored.sequence, frame)
+        self.observe_to(state, frame.based_on)
+        # Each time twice as far: at the end about half of history is folded on from there.
+        if state is self.replayed and not frame.index and not frame.cycle & (frame.cycle - 1):
+            self.dumped = dump(state)
+        state.decide(stored.sequence, stored.subject, stored.data, frame)
+        return True
 
     def check_kept(self) -> None:
         """I6: what was stored is still there, byte for byte."""

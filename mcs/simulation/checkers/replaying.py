@@ -1,8 +1,8 @@
 """A state that checks what it folds: it decides again whatever was decided in it.
 
 I3  Each cycle names the digest of the state, and of the observations, that replay has reached.
-I4  Each cycle is what ``schedule`` gives in that state, byte for byte; a claim or an activation,
-    which chance and people make, is framed as it must be and names the next reign.
+I4  Each cycle is what ``schedule`` gives in that state, byte for byte; a claim, which chance and
+    people make, keeps to its own rule and is framed as it must be.
 
 I9  A frame that counts speaks for the cluster whose subject it is on.
 
@@ -13,9 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mcs.decisions.framing import frame_cycle
-from mcs.decisions.scheduling import schedule
-from mcs.events.decisions import CycleMarked, Decision, PolicyActivated, SchedulerClaimed
+from mcs.decisions.deriving import Derivation, claim_problem, derivation, derive
+from mcs.events.decisions import Decision
 from mcs.events.frames import DecisionFrame, ObservationFrame
 from mcs.names import Keys
 from mcs.projections.membership import Admission, Membership
@@ -60,13 +59,11 @@ class Replaying(State):
     def decide(self, sequence: int, subject: str, data: bytes, frame: DecisionFrame) -> None:
         """See ``State.decide``."""
         if frame.index != self._next:
-            self._find("I4", frame, f"frame {frame.index} where {self._next} must stand")
+            self._find("I4", frame, f"has frame {frame.index} where {self._next} must stand")
         if frame.index == 0:
             self._begin(frame)
         if frame.index < len(self._expected) and self._expected[frame.index] != (subject, data):
             self._tell_difference(frame, subject, data)
-        if frame.events and isinstance(frame.events[0], SchedulerClaimed):
-            self._check_claim(frame, subject, data)
         self._events += frame.events
         super().decide(sequence, subject, data, frame)
         self._next = (frame.index + 1) % frame.count
@@ -82,35 +79,22 @@ class Replaying(State):
             self._find("I3", frame, text)
         if frame.observed != self.observed.digest:
             self._find("I3", frame, f"was decided over other observations up to {frame.based_on}")
-        claims = any(isinstance(event, SchedulerClaimed) for event in frame.events)
-        if self.rules != RULES or claims:
-            if not claims:
-                self._find("I4", frame, f"is decided under rules {self.rules}, before any claim")
+        kind = derivation(self, frame)
+        if kind is Derivation.FOREIGN_RULES:
+            self._find("I4", frame, f"is of rules {self.rules}, which nobody has here")
             return
-        if frame.state != (mine := self.digest()):
+        if frame.state != (mine := self.digest()) and self.rules == RULES:
             self._find("I3", frame, f"was decided in state {frame.state}; replay has {mine}")
-        if frame.reign != self.reign:
+        claims = kind is Derivation.CLAIMED
+        if claims and (problem := claim_problem(self, frame)):
+            self._find("I4", frame, f"claims wrongly: {problem}")
+        if frame.reign != self.reign + claims:
             self._find("I4", frame, f"is of reign {frame.reign}, but {self.reign} rules")
-        self.cycles += 1
-        decided = schedule(self, self._keys) or (CycleMarked(),)
-        self._expected = frame_cycle(self, frame.reign, decided).messages
+        self.cycles += not claims
+        self._expected = derive(self, self._keys, frame).messages
         if len(self._expected) != frame.count:
             text = f"has {frame.count} frames; derived again, {len(self._expected)}"
             self._find("I4", frame, text)
-            self._expected = ()
-
-    def _check_claim(self, frame: DecisionFrame, subject: str, data: bytes) -> None:
-        """A claim is one frame: the claim, and at most the policy that it brings."""
-        claim, *others = frame.events
-        assert isinstance(claim, SchedulerClaimed)
-        if claim.reign != self.reign + 1 or frame.reign != claim.reign:
-            self._find("I4", frame, f"claims reign {claim.reign} after {self.reign}")
-        alone = len(others) <= 1 and all(isinstance(each, PolicyActivated) for each in others)
-        if not alone or frame.count != 1:
-            self._find("I4", frame, "decides more than a claim may")
-        again = frame_cycle(self, frame.reign, frame.events).messages
-        if again != ((subject, data),):
-            self._find("I4", frame, "is framed otherwise than its claim would be here")
 
     def _tell_difference(self, frame: DecisionFrame, subject: str, data: bytes) -> None:
         mine_subject, mine = self._expected[frame.index]

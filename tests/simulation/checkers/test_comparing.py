@@ -7,6 +7,7 @@ from mcs.events import subjects
 from mcs.events.observations import ResyncStarted
 from mcs.projections.backlog import Backlog
 from mcs.projections.state import State
+from mcs.services.snapshots import pack
 from mcs.simulation.checkers.comparing import copied, differences, digest_defects
 from tests.building import delegate, node, pod, proxy
 from tests.simulation.checkers.watched import Watched
@@ -107,3 +108,34 @@ def test_i3_an_entry_that_changed_and_was_not_marked():
     state.ledger.placements["u1.1"].evicted = True
 
     assert digest_defects(state) == ["the digest kept of placements is not that of its entries"]
+
+
+def test_i3_a_snapshot_folded_on_is_the_whole_log():
+    world = whole()
+    good = pack(world.state, {}, 0.0)
+    world.state.backlog.proxies["u2"].attempts = 4
+    world.state.backlog.refresh("u2")
+    bad = pack(world.state, {}, 0.0)
+    world.checkers.saved("scheduler-1", good)
+    world.checkers.journal.follow()
+    world.tick(times=2)
+    world.checkers.journal.observe_to(world.checkers.journal.replayed, len(world.observations))
+    assert world.found(end=True) == []
+    world.checkers.saved("scheduler-2", bad)
+    world.checkers.saved("scheduler-3", bad[:-9])
+
+    differs, damaged = world.found(end=True)
+    assert differs.startswith("I3: ") and "snapshot 1 of scheduler-2" in differs
+    assert "proxies[u2].attempts is 0, not 4" in differs
+    assert damaged.startswith("I3: ") and "snapshot 2 of scheduler-3 cannot be folded on" in damaged
+
+
+def test_i3_a_dump_that_lacks_something(monkeypatch):
+    monkeypatch.setattr(Backlog, "restore", lambda *_: None)
+    world = Watched()
+    world.join("c1", node(), proxies=(proxy(),))
+    world.cycle()
+    for _ in range(8):
+        world.mark()
+
+    assert any("differs from a dump, folded on" in text for text in world.found(end=True))
