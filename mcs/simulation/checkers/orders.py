@@ -24,7 +24,7 @@ from mcs.simulation.checkers.findings import Findings
 class Orders:
     """Everything ever decided about proxies and placements, and every end that was told.
 
-    ``answered_s``: when a proxy was first placed or deferred; ``ends``: by placement, ``""`` where
+    ``answered_s``: when a proxy was first placed, deferred or released; ``ends``: by placement, ``""`` where
     only its being over is known.
     """
 
@@ -70,6 +70,7 @@ class Orders:
                 self.withdrawn.setdefault(event.placement, []).append(event)
             case ProxyReleased():
                 self.released.setdefault(event.uid, []).append(event)
+                self.answered_s.setdefault(event.uid, self._findings.now_s())
             case ProxyEvicted():
                 self.evicted.add(event.uid)
             case ClusterLost():
