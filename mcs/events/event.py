@@ -18,11 +18,16 @@ Number = Annotated[int, msgspec.Meta(ge=-LARGEST, le=LARGEST)]
 """Any other number: a priority."""
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=True):
-    """A fact or a decision. Subclasses set ``tag`` to a dotted name such as ``proxy.observed``."""
+class Event(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=True, gc=False
+):
+    """A fact or a decision. Subclasses set ``tag`` to a dotted name such as ``proxy.observed``.
+
+    Events refer to nothing that refers to them, so the garbage collector need not look at them.
+    """
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A value inside an event."""
 
 

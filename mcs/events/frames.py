@@ -22,7 +22,7 @@ FRAME_BYTES: Final = 256 * 1024
 """Soft limit of a frame's size; a single event may exceed it."""
 
 
-class ObservationFrame(msgspec.Struct, frozen=True, kw_only=True):
+class ObservationFrame(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Facts of one source on one channel.
 
     ``number`` counts frames of (source, epoch, channel) from 0; ``previous`` is the digest of the
@@ -39,7 +39,7 @@ class ObservationFrame(msgspec.Struct, frozen=True, kw_only=True):
     events: tuple[Observation, ...]
 
 
-class DecisionFrame(msgspec.Struct, frozen=True, kw_only=True):
+class DecisionFrame(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Decisions of one cycle for one subject: frame ``index`` of ``count``.
 
     ``based_on``: last observation folded; ``previous``: digest of the frame before it in the

@@ -59,17 +59,19 @@ def fold_observation(
     """Fold one event of a cluster's frame; returns why it was parked (one of few kinds), or
     nothing.
     """
-    match event:
-        case ClusterJoined() | Ticked() | OperatorCommanded():
-            pass  # a join counts by its frame; the others have writers of their own
+    match event:  # the frequent ones first: a long log is mostly these
+        case DelegateObserved() | DelegateRejected() | DelegateGone():
+            return _delegate(state, source, channel, event)
+        case PodObserved():
+            resync = state.membership.resync_of(source, channel)
+            key = f"{source}/{event.uid}"
+            state.inventory.charge(key, source, event.node, event.requests, resync=resync)
+        case PodGone():
+            state.inventory.discharge(f"{source}/{event.uid}")
+        case ProxyObserved() | ProxyDeleted() | ProxyGone():
+            return _proxy(state, source, channel, event)
         case ClusterHeartbeat():
             state.membership.hear(source, event)
-        case ClusterLeft():
-            state.membership.leave(source)
-        case ResyncStarted():
-            state.membership.start_resync(source, channel, sequence)
-        case ResyncCompleted():
-            _complete(state, source, channel, event.started)
         case NodeObserved():
             resync = state.membership.resync_of(source, channel)
             state.inventory.observe_node(source, event, resync)
@@ -77,18 +79,16 @@ def fold_observation(
             state.inventory.drop_node(source, event.name)
         case NodePoolObserved() | NodePoolGone():
             pass  # for people; every node names its pool
-        case PodObserved():
-            resync = state.membership.resync_of(source, channel)
-            key = f"{source}/{event.uid}"
-            state.inventory.charge(key, source, event.node, event.requests, resync=resync)
-        case PodGone():
-            state.inventory.discharge(f"{source}/{event.uid}")
+        case ResyncStarted():
+            state.membership.start_resync(source, channel, sequence)
+        case ResyncCompleted():
+            _complete(state, source, channel, event.started)
         case VirtualNodeObserved():
             state.membership.cordon_virtual(source, event.target, cordoned=event.cordoned)
-        case ProxyObserved() | ProxyDeleted() | ProxyGone():
-            return _proxy(state, source, channel, event)
-        case DelegateObserved() | DelegateRejected() | DelegateGone():
-            return _delegate(state, source, channel, event)
+        case ClusterLeft():
+            state.membership.leave(source)
+        case ClusterJoined() | Ticked() | OperatorCommanded():
+            pass  # a join counts by its frame; the others have writers of their own
         case _:
             assert_never(event)
     return ""
@@ -175,6 +175,7 @@ def _delegate(state: State, target: str, channel: str, event: DelegateEvent) -> 
     placement = state.ledger.apply(event, elapsed_ms=state.elapsed_ms)
     if placement is None:
         return "no placement id"
+    changed = False  # the proxy, that is
     match event:
         case DelegateObserved():
             if placement.stage is Stage.ENDED:
@@ -184,11 +185,12 @@ def _delegate(state: State, target: str, channel: str, event: DelegateEvent) -> 
         case DelegateRejected() | DelegateGone():
             state.inventory.discharge(placement.id)
             _retry_or_end(state, placement, target)
+            changed = True
         case _:
             assert_never(event)
     if placement.stage is Stage.ENDED and (proxy := state.backlog.proxies.get(placement.uid)):
-        proxy.ended = True
-    _settle(state, placement.uid, placement.id)
+        proxy.ended = changed = True
+    _settle(state, placement.uid, placement.id, changed=changed)
     return ""
 
 
@@ -238,8 +240,10 @@ def _remove(state: State, event: ClusterRemoved) -> None:
         state.backlog.refresh(uid)
 
 
-def _settle(state: State, uid: str, placement_id: str) -> None:
-    """Bring the indexes in line after a change of a proxy or one of its placements."""
+def _settle(state: State, uid: str, placement_id: str, *, changed: bool = True) -> None:
+    """Bring the indexes in line after a change of a proxy or one of its placements; ``changed``:
+    of the proxy itself.
+    """
     placement = state.ledger.placements.get(placement_id)
     if placement is not None:
         if placement.evictable or (placement.live and placement.stage < Stage.BOUND):
@@ -249,6 +253,8 @@ def _settle(state: State, uid: str, placement_id: str) -> None:
     live = state.ledger.live(uid)
     proxy = state.backlog.proxies.get(uid)
     if proxy is not None:
+        if not changed and proxy.placed == (live is not None) and not proxy.gone:
+            return
         proxy.placed = live is not None
         if proxy.stranded or not proxy.gone or live is not None:
             state.backlog.refresh(uid)

@@ -95,18 +95,23 @@ class Inventory:
         booking: bool = False,
     ) -> None:
         """Charge ``requests`` (and one pod) to a node, in place of what ``key`` had before."""
-        self.discharge(key)
-        self.charges[key] = Charge(cluster, node, requests, resync, booking)
+        charge = Charge(cluster, node, requests, resync, booking)
+        if key in self.charges:
+            if charge == self.charges[key]:
+                return  # said again, as a delegate's node is with each change of its status
+            self.discharge(key)
+        self._charges_digest.touch(key)
+        self.charges[key] = charge
         _increase(self._loads.setdefault((cluster, node), {}), requests)
         if booking:
             _increase(self._booked.setdefault(cluster, {}).setdefault(node, {}), requests)
 
     def discharge(self, key: str) -> None:
         """Give back what ``key`` was charged, if anything."""
-        self._charges_digest.touch(key)
         charge = self.charges.pop(key, None)
         if charge is None:
             return
+        self._charges_digest.touch(key)
         place = (charge.cluster, charge.node)
         if _decrease(self._loads[place], charge.requests):
             del self._loads[place]

@@ -144,11 +144,12 @@ class Ledger:
 
         ``sequence`` and ``elapsed_ms`` are those of the decision, or the log time of a sighting.
         """
-        try:
-            split_placement(event.placement)
-        except BadName:
-            return None  # a release without a placement, or a foreign label value
-        placement = self._record(event.placement)
+        placement = self.placements.get(event.placement)
+        if placement is None:
+            try:
+                placement = self._record(event.placement)
+            except BadName:
+                return None  # a release without a placement, or a foreign label value
         match event:
             case PodPlaced():
                 self._place(placement, event, sequence, elapsed_ms)
@@ -219,12 +220,11 @@ class Ledger:
         return self._digest.settle(self.placements.get)
 
     def _record(self, id: str) -> Placement:
-        placement = self.placements.get(id)
-        if placement is None:
-            uid, attempt = split_placement(id)
-            placement = Placement(id=id, uid=uid, attempt=attempt)
-            self.placements[id] = placement
-            self.by_proxy.setdefault(uid, {})[attempt] = placement
+        """A placement that is not known yet. Raises BadName."""
+        uid, attempt = split_placement(id)
+        placement = Placement(id=id, uid=uid, attempt=attempt)
+        self.placements[id] = placement
+        self.by_proxy.setdefault(uid, {})[attempt] = placement
         return placement
 
     def _place(self, placement: Placement, event: PodPlaced, sequence: int, now_ms: int) -> None:
