@@ -1,11 +1,16 @@
 """``mcs export`` and ``--log``: what a person types, sees, and is refused."""
 
 import asyncio
+import contextlib
 import json
+import subprocess
+import sys
+import time
 
 import pytest
 
 from mcs import cli
+from mcs.adapters.files import open_folder
 from mcs.adapters.jetstream import connect
 from mcs.adapters.nats_server import embedded_server
 from mcs.adapters.streams import apply_streams
@@ -55,10 +60,16 @@ def url(tmp_path_factory, loop):
     world.heartbeat("c1")
     messages = [(subject, data) for _, subject, _, data in world.observations]
     messages += [(subject, data) for _, subject, data, _ in world.decisions]
-    server = embedded_server(tmp_path_factory.mktemp("nats"))
-    started = loop.run_until_complete(server.__aenter__())
-    loop.run_until_complete(append(started.url, *messages))
-    yield started.url
+    with serving(tmp_path_factory.mktemp("nats"), loop) as url:
+        loop.run_until_complete(append(url, *messages))
+        yield url
+
+
+@contextlib.contextmanager
+def serving(store, loop):
+    """The URL of a server of its own."""
+    server = embedded_server(store)
+    yield loop.run_until_complete(server.__aenter__()).url
     loop.run_until_complete(server.__aexit__(None, None, None))
 
 
@@ -161,6 +172,42 @@ def test_an_export_cannot_be_followed(run, folder):
 def test_an_export_of_an_export_is_the_same(run, folder, tmp_path):
     assert run("export", tmp_path / "copy", "--log", folder)[0] == 0
     assert run("log", "--all", "--log", tmp_path / "copy") == run("log", "--all", "--log", folder)
+
+
+def test_killed_and_run_again_until_it_is_done_nothing_is_lost_or_doubled(run, loop, tmp_path):
+    """A real process, and SIGKILL, each time when one file more is there than the last time."""
+    messages = [(f"mcs.dec.c{number % 9}.s", b"%d" % number * 50) for number in range(50_000)]
+    folder, killed = tmp_path / "log", 0
+
+    async def fill():
+        await append(url)
+        log = await connect(url)
+        for at in range(0, len(messages), 1000):
+            await log.append(messages[at : at + 1000])
+        await log.close()
+
+    async def decisions():
+        log, found = open_folder(folder), []
+        reader = await log.read(Stream.DECISIONS)
+        while len(found) < len(messages):
+            found += await reader.next()
+        return found
+
+    with serving(tmp_path / "nats", loop) as url:
+        loop.run_until_complete(fill())
+        for files in range(2, 6):
+            command = [sys.executable, "-m", "mcs", "export", str(folder), "--nats", url]
+            with subprocess.Popen(command, stdout=subprocess.DEVNULL) as child:
+                deadline = time.monotonic() + 60
+                while child.poll() is None and len(list(folder.glob("*"))) < files:
+                    assert time.monotonic() < deadline
+                killed += child.poll() is None
+                child.kill()
+        assert killed > 1
+        assert run("export", folder, "--nats", url)[0] == 0
+    found = loop.run_until_complete(decisions())
+    assert [(each.subject, each.data) for each in found] == messages
+    assert [each.sequence for each in found] == list(range(1, len(messages) + 1))
 
 
 @pytest.mark.parametrize("command", READING)
