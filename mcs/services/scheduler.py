@@ -187,6 +187,7 @@ class Scheduler:
                 uncertain = uncertain or isinstance(error, Uncertain)
                 _log.warning("append after %d: %s", cycle.after, error)
                 await self._clock.sleep(self._settings.retry_s)
+                await self._check_after_outage()
             except Refused as error:
                 if error.actual is not None and error.actual < cycle.after:
                     raise LogLost(
@@ -196,6 +197,19 @@ class Scheduler:
                 if uncertain and await self._stored(cycle):
                     return
                 raise
+
+    async def _check_after_outage(self) -> None:
+        """A server that comes back may have lost what the fence does not ask for.
+
+        Raises:
+            LogLost: it has.
+        """
+        try:
+            streams = {stream: await self._log.info(stream) for stream in _IN_ORDER}
+            self._past.remember(self.state, self._streams)
+            await self._past.check(self._log, streams)
+        except Unavailable as error:
+            _log.warning("the logs cannot be compared now: %s", error)
 
     async def _stored(self, cycle: Cycle) -> bool:
         """Whether the message after the fence is our own first frame."""

@@ -138,6 +138,24 @@ async def test_an_append_without_an_answer_is_settled_before_anything_else(fate)
     assert len(of(broker, SchedulerClaimed)) == 1
 
 
+@pytest.mark.parametrize("stream", list(Stream))
+async def test_an_active_scheduler_finds_what_was_damaged_while_nats_was_away(stream, caplog):
+    broker = MemoryBroker(SystemClock())
+    subject, connection = scheduler(broker)
+    decisions = broker.streams[Stream.DECISIONS]
+    async with running(subject) as (task,):
+        await until(lambda: subject.active and len(of(broker, CycleMarked)) > 2)
+        connection.cut()
+        end = decisions.last
+        broker.damage(stream, 1)
+        await until(lambda: "append after" in caplog.text)
+        connection.mend()
+        await until(task.done)
+        with pytest.raises(LogLost, match=str(stream)):
+            await task
+    assert decisions.last == end
+
+
 async def test_decisions_that_were_lost_are_not_written_over_by_a_claim():
     broker = MemoryBroker(SystemClock())
     agents = Agents(broker)
