@@ -44,7 +44,7 @@ from mcs.ports import Archived, Clock, Mark, Stored, Stream, StreamInfo
 
 SEGMENT_BYTES: Final = 4 * 1024 * 1024
 SEGMENT_MESSAGES: Final = 20_000
-_LEVEL: Final = 3  # three times as fast as 6, and a fifth larger, on frames with manifests
+LEVEL: Final = 3  # three times as fast as 6, and a fifth larger, on frames with manifests
 _PART: Final = ".part"
 _SEGMENT: Final = re.compile(r"(observations|decisions)-\d{12,}-\d{12,}\.jsonl\.gz(\.part)?")
 _LOCK: Final = "lock"
@@ -242,7 +242,7 @@ class _Growing:
         first, last = self._first, self._last
         assert first is not None
         assert last is not None
-        data = gzip.compress(b"".join(self.lines), _LEVEL, mtime=0)
+        data = gzip.compress(b"".join(self.lines), LEVEL, mtime=0)
         segment = Segment(
             file=segment_name(self._stream, first.sequence, last.sequence),
             first=first.sequence,
