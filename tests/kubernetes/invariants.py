@@ -10,70 +10,39 @@ import contextlib
 from mcs.adapters.jetstream import connect
 from mcs.events.decisions import (
     PlacementWithdrawn,
-    PodPlaced,
     ProxyEvicted,
     ProxyReleased,
     SchedulerClaimed,
 )
-from mcs.projections.state import RULES
-from mcs.quantities import PODS
 from mcs.services.history import History
 from mcs.services.reading import Ends
 from tests.kubernetes.pictures import Replayed
 
 
 class Audited(Replayed):
-    """A state that checks each decision before it folds it (I3 and I4 by ``Replayed``).
+    """A state that checks each decision (the rules of the log are the simulator's), and notes them.
 
     ``ordered``: by proxy uid, the decisions that allow its deletion; by placement id, those that
-    allow its delegate's. ``placements``: proxy uid of each placement ever decided. ``reigns``: how
-    many schedulers claimed.
+    allow its delegate's. ``reigns``: how many schedulers claimed.
     """
 
     def __init__(self):
         super().__init__()
         self.ordered = {}
-        self.placements = {}
         self.reigns = 0
 
+    @property
+    def placements(self):
+        """Proxy uid of each placement ever decided."""
+        return {id: placed.uid for id, placed in self.accounts.placed.items()}
+
     def decide(self, sequence, subject, data, frame):
-        if frame.index == 0:
-            if self.rules == RULES:
-                assert frame.state == self.digest(), f"I3: cycle {frame.cycle} in another state"
-            assert frame.observed == self.observed.digest, f"I6: cycle {frame.cycle} saw another"
-        booked, uids = {}, set()
-        for event in frame.events:
-            if isinstance(event, PodPlaced):
-                assert event.uid not in uids, f"I1: {event.placement} in the frame of another"
-                uids.add(event.uid)
-                self._check_placed(event, booked)
         super().decide(sequence, subject, data, frame)
         for event in frame.events:
             self._note(event)
 
-    def _check_placed(self, event, frame):
-        """``frame``: what earlier events of this frame booked, by node; earlier frames are folded,
-        as charges.
-        """
-        assert event.placement not in self.placements, f"I1: {event.placement} is placed twice"
-        live = self.ledger.live(event.uid)
-        assert live is None, f"I1: {event.placement} while {live.id} is live"
-        wanted = {**event.requests, PODS: 1}
-        place = event.target, event.node
-        allocatable = self.inventory.nodes[event.target][event.node].allocatable
-        booked = frame.setdefault(place, {})
-        for resource, amount in wanted.items():
-            booked[resource] = booked.get(resource, 0) + amount
-            used = self.inventory.used(*place).get(resource, 0) + booked[resource]
-            total = allocatable.get(resource, 0)
-            assert amount == 0 or used <= total, (
-                f"I5: {event.placement} books {resource} on {place}: {used} of {total}"
-            )
-
     def _note(self, event):
         match event:
-            case PodPlaced():
-                self.placements[event.placement] = event.uid
             case PlacementWithdrawn() | ProxyReleased() | ProxyEvicted():
                 for key in (event.uid, event.placement):
                     self.ordered.setdefault(key, []).append(type(event).__name__)

@@ -9,42 +9,27 @@ scheduler's states (invariant I3) and its decisions (I4).
 import contextlib
 import time
 
+from mcs.adapters.clock import SystemClock
 from mcs.adapters.jetstream import connect
-from mcs.decisions.framing import frame_cycle
-from mcs.decisions.scheduling import schedule
-from mcs.events.decisions import CycleMarked, SchedulerClaimed
 from mcs.names import Keys
-from mcs.projections.state import RULES, State
 from mcs.services.history import History
 from mcs.services.reading import Ends
+from mcs.simulation.checkers.findings import Findings
+from mcs.simulation.checkers.replaying import Replaying
 
 
-class Replayed(State):
-    """A state that decides again what was decided in it; ``cycles`` are those that it compared."""
+class Replayed(Replaying):
+    """A state that decides again what was decided in it, by the simulator's checkers of the log;
+    ``cycles`` are those that it compared. What breaks a rule is raised with its frame.
+    """
 
     def __init__(self):
-        super().__init__()
-        self.cycles = 0
-        self._expected = ()
+        self.findings = Findings(SystemClock())
+        super().__init__(Keys(), self.findings)
 
     def decide(self, sequence, subject, data, frame):
-        if frame.index == 0:
-            self._expected = self._derive(frame)
-        if self._expected:
-            assert self._expected[frame.index] == (subject, data), f"cycle {frame.cycle} differs"
         super().decide(sequence, subject, data, frame)
-
-    def _derive(self, frame):
-        """The messages of the cycle that begins with ``frame``; none for a claim, which chance
-        makes."""
-        if self.rules != RULES or isinstance(frame.events[0], SchedulerClaimed):
-            return ()
-        assert frame.state == self.digest(), f"cycle {frame.cycle} was decided in another state"
-        self.cycles += 1
-        decided = schedule(self, Keys()) or (CycleMarked(),)
-        cycle = frame_cycle(self, frame.reign, decided)
-        assert len(cycle.messages) == frame.count
-        return cycle.messages
+        assert not self.findings.found, "; ".join(map(str, self.findings.found))
 
 
 class Picture:

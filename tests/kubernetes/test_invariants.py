@@ -57,9 +57,9 @@ def test_a_sound_log_passes():
 @pytest.mark.parametrize(
     ("decided", "broken"),
     [
-        ([placement("u1.1"), placement("u1.2")], "I1: u1.2 in the frame of another"),
-        ([placement("u1.1", cpu=600), placement("u2.1", cpu=600)], "I5: u2.1 books cpu"),
-        ([placement("u1.1", cpu=1001)], "I5: u1.1 books cpu"),
+        ([placement("u1.1"), placement("u1.2")], "I1: .* u1.2 .* while u1.1 lives"),
+        ([placement("u1.1", cpu=600), placement("u2.1", cpu=600)], "I5: .* books u2.1 .* cpu"),
+        ([placement("u1.1", cpu=1001)], "I5: .* books u1.1 .* cpu"),
     ],
 )
 def test_a_cycle_that_breaks_an_invariant_is_found(decided, broken):
@@ -77,7 +77,7 @@ def test_a_second_placement_in_a_later_cycle_is_found():
     made.cycle()
     made._append([placement("u1.2")])
 
-    with pytest.raises(AssertionError, match=r"I1: u1\.2 while u1\.1 is live"):
+    with pytest.raises(AssertionError, match=r"I1: .* u1\.2 .* while u1\.1 lives"):
         audit(made)
 
 
@@ -93,7 +93,7 @@ def test_a_decision_that_does_not_follow_from_its_state_is_found():
     )
     made._append([withdrawn])
 
-    with pytest.raises(AssertionError, match="cycle 2 differs"):
+    with pytest.raises(AssertionError, match=r"I4: cycle 2 .* differs"):
         audit(made)
 
 
@@ -104,7 +104,7 @@ def test_a_changed_observation_is_found():
     sequence, subject, _, data = made.observations[1]
     made.observations[1] = sequence, subject, 1, data
 
-    with pytest.raises(AssertionError, match="I6: cycle 2"):
+    with pytest.raises(AssertionError, match=r"I3: cycle 2 .* other observations"):
         audit(made)
 
 
@@ -116,7 +116,7 @@ def test_another_state_than_the_recorded_one_is_found():
     def disturb(state):
         state.elapsed_ms += 1
 
-    with pytest.raises(AssertionError, match="I3: cycle 2"):
+    with pytest.raises(AssertionError, match=r"I3: cycle 1 .* in state"):
         audit(made, disturb)
 
 

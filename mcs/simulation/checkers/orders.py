@@ -24,8 +24,8 @@ from mcs.simulation.checkers.findings import Findings
 class Orders:
     """Everything ever decided about proxies and placements, and every end that was told.
 
-    ``answered_s``: when a proxy was first placed, deferred or released; ``ends``: by placement, ``""`` where
-    only its being over is known.
+    ``answered_s``: when a proxy was first placed, deferred or released; ``ends``: by placement,
+    ``""`` where only its being over is known.
     """
 
     def __init__(self, findings: Findings) -> None:
