@@ -1,0 +1,214 @@
+"""Bad input put straight into a real NATS: it is parked and counted, and nobody else is delayed."""
+
+import asyncio
+import contextlib
+import random
+import socket
+from urllib.parse import urlsplit
+
+import pytest
+
+from mcs.adapters.clock import SystemClock
+from mcs.adapters.jetstream import connect
+from mcs.adapters.nats_server import embedded_server
+from mcs.adapters.streams import apply_streams
+from mcs.errors import LogLost, Unavailable
+from mcs.events import codec, subjects
+from mcs.events.decisions import CycleMarked, PodPlaced
+from mcs.events.event import Last
+from mcs.events.frames import DecisionFrame, digest
+from mcs.events.observations import ClusterHeartbeat, ClusterJoined, ResyncCompleted, ResyncStarted
+from mcs.ports import Stream
+from mcs.services.followed_ledger import FollowedLedger
+from mcs.services.membership import answer_resyncs, join
+from mcs.services.publisher import Publisher
+from mcs.services.reading import Ends, Witness, chronicle, fold
+from mcs.services.scheduler import Scheduler
+from mcs.services.standing import Standing
+from mcs.services.targets import Targets
+from mcs.settings import SchedulerSettings
+from mcs.views.lines import Teller, as_json
+from mcs.views.overview import overview
+from mcs.views.tables import status_view
+from tests.building import delegate, node, proxy
+
+pytestmark = pytest.mark.live
+
+QUICK = SchedulerSettings(silence_s=0.3, mark_s=0.1, retry_s=0.05, resync_ask_s=0.2)
+BOUND_S = 60.0
+PODS = 40
+HEAD = b'{"schema":1,"source":"bad","epoch":%d,"channel":"capacity","number":%d,"previous":"",'
+OTHERS = [
+    *["mcs.obs._clock", "mcs.obs._clock.x", "mcs.obs._operator.cordon", "mcs.obs._operator.remove"],
+    *["mcs.obs._operator", "mcs.obs.bad.capacity", "mcs.obs.bad.cluster", "mcs.obs.bad.proxy"],
+    *["mcs.obs.bad.delegate.good", "mcs.obs.bad.delegate.", "mcs.obs.bad", "mcs.obs.bad.new"],
+    *["mcs.obs.BAD.cluster", "mcs.obs._.cluster", "mcs.obs.good.capacity", "mcs.obs.good.x.y.z"],
+    *["mcs.obs.good.cluster", "mcs.obs.good.delegate.bad", "mcs.obs.é.cluster"],
+]
+
+
+async def until(condition):
+    async with asyncio.timeout(BOUND_S):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+@contextlib.asynccontextmanager
+async def working(*coroutines):
+    """Run these; what ends one of them fails the test."""
+    tasks = [asyncio.create_task(each) for each in coroutines]
+    try:
+        yield tasks
+        for task in tasks:
+            assert not task.done(), task
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class Cluster:
+    """A cluster's agent in small: it joins, and tells what it is told to tell."""
+
+    def __init__(self, log, name):
+        self.log, self.name = log, name
+
+    async def join(self):
+        event = ClusterJoined(id=f"id-{self.name}", uid=f"uid-{self.name}")
+        epoch = await join(self.log, SystemClock(), self.name, event)
+        self.epoch = epoch.number
+        self.words = Publisher(
+            self.log, SystemClock(), self.name, epoch.number, joined=epoch.digest
+        )
+        return self.words.run()
+
+    async def account(self, channel, *events):
+        started = await self.words.publish(channel, ResyncStarted())
+        return await self.words.publish(channel, *events, ResyncCompleted(started=started))
+
+
+class Intruder:
+    """Somebody with credentials and no manners: it speaks NATS by hand."""
+
+    def __init__(self, url):
+        parts = urlsplit(url)
+        self.socket = socket.create_connection((parts.hostname, parts.port))
+        self.socket.sendall(b'CONNECT {"verbose":false,"pedantic":false,"headers":true}\r\n')
+
+    def put(self, subject, data, headers=b""):
+        name = subject if isinstance(subject, bytes) else subject.encode()
+        if headers:
+            head = b"NATS/1.0\r\n" + headers + b"\r\n\r\n"
+            sizes = b"%d %d" % (len(head), len(head) + len(data))
+            self.socket.sendall(b"HPUB %s %s\r\n%s%s\r\n" % (name, sizes, head, data))
+        else:
+            self.socket.sendall(b"PUB %s %d\r\n%s\r\n" % (name, len(data), data))
+
+    def close(self):
+        self.socket.close()
+
+
+def bad_frames(good, epoch, most):
+    """Every kind of wrong bytes for a subject of the cluster ``bad``; ``good`` is a right frame."""
+    deep = b"[" * 100_000 + b"]" * 100_000
+    event = b'{"type":"node.observed","name":"n","allocatable":{"cpu":%s}}'
+    yield from (b"", b"{", b"null", b"[]", b'"x"', b"\x00" * 100, b"\xff\xfe{}", b"not JSON")
+    yield from (good[: len(good) // 2], good[:-1], good + b"}", good.replace(b"bad", b"good"))
+    yield good.replace(b'"schema":1', b'"schema":"one"')
+    yield good.replace(b'"events":[', b'"events":{')
+    yield b" " * (most - 10)
+    yield deep
+    yield HEAD % (epoch, 2**62) + b'"events":[{"type":"pod.teleported","uid":"1"}]}'
+    yield HEAD % (2**62, 0) + b'"events":[{"type":"resync.started"}]}'
+    yield HEAD % (epoch + 1, 0) + b'"events":[{"type":"node.gone","name":"n1"}]}'
+    yield HEAD % (epoch, -1) + b'"events":[]}'
+    yield HEAD % (epoch, 10**400) + b'"events":[]}'
+    for number in (b"1" * 400, b"NaN", b"1e400", b"-5", b"18446744073709551616", b'"7"', deep):
+        yield HEAD % (epoch, 2) + b'"events":[' + event % number + b"]}"
+    yield HEAD % (epoch, 2) + b'"events":[' + b'{"type":"clock.ticked"},' * 5000 + b"{}]}"
+    yield HEAD % (epoch, 2) + b'"epoch":1,"epoch":2,"source":"bad","events":[],"events":[]}'
+    yield HEAD % (epoch, 2) + b'"new":' + deep + b',"events":[]}'
+    yield HEAD % (epoch, 2) + b'"at":"\xff","events":[]}'
+    yield HEAD % (epoch, 2) + b'"at":"\\ud800","events":[]}'
+
+
+async def test_bad_observations_are_parked_and_the_pods_of_others_placed_meanwhile_i8(tmp_path):
+    async with embedded_server(tmp_path) as server, contextlib.AsyncExitStack() as open_:
+        log = await connect(server.url)
+        open_.push_async_callback(log.close)
+        await apply_streams(log)
+        scheduler = Scheduler(log, log, SystemClock(), QUICK, draw_id=lambda: "s")
+        good, bad = Cluster(log, "good"), Cluster(log, "bad")
+        words = [await good.join(), await bad.join()]
+        readers = [
+            FollowedLedger.of_source(log, "good"),
+            FollowedLedger.of_target(log, "good"),
+            Standing(log),
+            Targets(log),
+        ]
+        services = [scheduler.run(), *words, *[reader.run() for reader in readers]]
+        async with working(*services):
+            await until(lambda: scheduler.active)
+            await good.account("capacity", node("n1", cpu=100_000))
+            await good.account("proxy")
+            await bad.account("capacity", node("n1", cpu=0))
+            await good.words.publish("cluster", ClusterHeartbeat(nodes=1))
+            sent = await _intrude(server.url, log, good, bad)
+            await until(lambda: len(scheduler.state.ledger.placements) == PODS)
+            end = (await log.info(Stream.OBSERVATIONS)).last
+            await until(lambda: scheduler.state.observed.sequence >= end)
+            for number in range(3):
+                said = delegate(f"u{number}.1", node="n1")
+                await good.words.publish("delegate.good", said)
+            await until(lambda: readers[0].ledger.placements["u2.1"].seen)
+            assert readers[1].ledger.placements["u2.1"].seen
+
+            parked = sum(entry.count for entry in scheduler.state.parked.values())
+            assert parked >= sent * 0.8
+            assert not scheduler.state.membership.members["good"].channels["proxy"].broken
+        await _people_read_it(log, scheduler.state)
+
+
+async def _intrude(url, log, good, bad):
+    """Everything bad on every subject, and between it the pods of the good cluster."""
+    first = await log.get(Stream.OBSERVATIONS, bad.epoch)
+    frames = list(bad_frames(first.data, bad.epoch, most=log.connection.most_bytes))
+    plan = [(subject, data) for data in frames for subject in OTHERS if len(data) < 10**5]
+    plan += [("mcs.obs.bad.proxy", data) for data in frames]
+    random.Random(4).shuffle(plan)
+    intruder = Intruder(url)
+    try:
+        for number in range(PODS):
+            good.words.offer("proxy", proxy(f"u{number}", cpu=10))
+            for subject, data in plan[number::PODS]:
+                intruder.put(
+                    subject, data, headers=b"Nats-Odd: \xff" if len(data) % 3 == 1 else b""
+                )
+            await asyncio.sleep(0.01)
+        for sequence in range(1, 20):  # old frames again
+            stored = await log.get(Stream.OBSERVATIONS, sequence)
+            intruder.put(stored.subject, stored.data)
+    finally:
+        await good.words.flush()
+        intruder.close()
+    return len(plan)
+
+
+async def _people_read_it(log, live):
+    """``mcs status``, ``mcs log`` and a replay: each cycle in the state it was decided in."""
+    cycles = []
+
+    def same(state, frame):
+        assert state.digest() == frame.state, f"I3 at cycle {frame.cycle}"
+        cycles.append(frame.cycle)
+
+    state = Witness(same)
+    ends = await Ends.of(log)
+    await fold(log, state, ends)
+    assert len(cycles) > 5
+    assert {**live.parked} == {kind: state.parked[kind] for kind in live.parked}
+    assert status_view(overview(state, now_s=0))
+    teller, told = Teller(), 0
+    async for stored in chronicle(log, ends):
+        told += len([as_json(line) for line in teller.lines(stored)])
+    assert told > PODS
