@@ -36,6 +36,7 @@ from mcs.services.snapshots import Keeper, newest
 from mcs.settings import SchedulerSettings
 
 _log = logging.getLogger(__name__)
+_EARLY_S = 0.001  # timers may ring a little early; else a mark would be due for ever, and never
 _IN_ORDER = (Stream.DECISIONS, Stream.OBSERVATIONS)  # decisions name observations, not vice versa
 
 
@@ -102,7 +103,8 @@ class Scheduler:
     async def step(self) -> None:
         """One cycle of the active scheduler."""
         settings = self._settings
-        wait_s = max(0.0, self._marked_s + settings.mark_s - self._clock.monotonic())
+        due_s = self._marked_s + settings.mark_s
+        wait_s = max(0.0, due_s - self._clock.monotonic())
         folded = await self._history.observe(timeout_s=wait_s, limit=settings.slice_messages)
         if not folded:
             await self._tick()
@@ -110,7 +112,7 @@ class Scheduler:
             await self._check_heartbeats()
         self._ask_for_resyncs()
         events: tuple[Decision, ...] = schedule(self.state, self._keys)
-        due = self._clock.monotonic() - self._marked_s >= settings.mark_s
+        due = self._clock.monotonic() >= due_s - _EARLY_S
         if events or due:
             await self._append(events or (CycleMarked(),))
 
