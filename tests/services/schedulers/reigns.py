@@ -1,6 +1,8 @@
 """Several schedulers on one log in virtual time: killed, frozen and woken, cut off and mended."""
 
 import asyncio
+import functools
+import inspect
 
 from mcs.adapters.memory_log import MemoryBroker
 from mcs.adapters.memory_snapshots import MemorySnapshots
@@ -11,7 +13,7 @@ from mcs.ports import Stream
 from mcs.projections.state import State
 from mcs.services.scheduler import Scheduler
 from mcs.settings import SchedulerSettings
-from mcs.simulation.loop import VirtualClock
+from mcs.simulation.loop import VirtualClock, run_virtually
 from tests.building import World
 
 
@@ -140,6 +142,11 @@ class Reigns:
     def reigns(self):
         return [event.reign for event in self.decided(SchedulerClaimed)]
 
+    def states(self):
+        """The digest of the state before each decision frame, by its sequence."""
+        frames = ((m.sequence, codec.decode_decision(m.subject, m.data)[0]) for m in self.messages)
+        return {sequence: frame.state for sequence, frame in frames}
+
     def verify(self):
         """Fold the log from its head: each cycle was decided in the state it says (I3), chained to
         all before it, by the newest reign, and no pod was placed twice (I1).
@@ -159,3 +166,15 @@ class Reigns:
             assert state.decided.digest == digest(m.subject, m.data)
         assert len(self.placements) == len(set(self.placements))
         return state
+
+
+def virtually(test):
+    """Runs a coroutine on virtual time."""
+
+    @functools.wraps(test)
+    def run(**fixtures):
+        run_virtually(test(**fixtures))
+
+    del run.__wrapped__  # or it would be taken for a coroutine function
+    run.__signature__ = inspect.signature(test)
+    return run

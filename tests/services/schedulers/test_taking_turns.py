@@ -4,8 +4,6 @@ design.md, section 2: "Becoming active is an append", "the order of history".
 """
 
 import asyncio
-import functools
-import inspect
 
 import pytest
 
@@ -13,23 +11,10 @@ from mcs.adapters.memory_log import Fate
 from mcs.errors import LogLost
 from mcs.events.decisions import CycleMarked
 from mcs.ports import Stream
-from mcs.simulation.loop import run_virtually
 from tests.building import node, proxy
-from tests.services.schedulers.reigns import Reigns
+from tests.services.schedulers.reigns import Reigns, virtually
 
 TAKE_OVER_S = 3.0  # of virtual time: two silent seconds, and a claim
-
-
-def virtually(test):
-    """Runs a coroutine on virtual time."""
-
-    @functools.wraps(test)
-    def run(**fixtures):
-        run_virtually(test(**fixtures))
-
-    del run.__wrapped__  # or it would be taken for a coroutine function
-    run.__signature__ = inspect.signature(test)
-    return run
 
 
 async def three(reigns):
