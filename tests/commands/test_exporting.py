@@ -176,14 +176,14 @@ def test_an_export_of_an_export_is_the_same(run, folder, tmp_path):
 
 def test_killed_and_run_again_until_it_is_done_nothing_is_lost_or_doubled(run, loop, tmp_path):
     """A real process, and SIGKILL, each time when one file more is there than the last time."""
-    messages = [(f"mcs.dec.c{number % 9}.s", b"%d" % number * 50) for number in range(50_000)]
+    messages = [(f"mcs.dec.c{number % 9}.s", b"%5d" % number * 200) for number in range(15_000)]
     folder, killed = tmp_path / "log", 0
 
     async def fill():
         await append(url)
         log = await connect(url)
-        for at in range(0, len(messages), 1000):
-            await log.append(messages[at : at + 1000])
+        for at in range(0, len(messages), 500):
+            await log.append(messages[at : at + 500])
         await log.close()
 
     async def decisions():
