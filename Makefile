@@ -34,7 +34,7 @@ lint: $(VENV)/ready
 	$(BIN)/mypy
 
 check: lint
-	$(BIN)/python -m pytest -q -m 'not kubernetes and not docker and not live'
+	$(BIN)/python -m pytest -q -m 'not kubernetes and not docker and not live and not simulator'
 
 test: $(VENV)/ready
 	$(BIN)/python -m tools.parts

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from mcs.simulation import running
-from mcs.simulation.checkers import Violation
+from mcs.simulation.checkers import Checkers, Violation
 from mcs.simulation.drawing import draw
 from mcs.simulation.plan import Burst, ClusterPlan, Kill, LoseTail, Plan
 from mcs.simulation.running import run
@@ -64,7 +64,7 @@ def test_a_broken_rule_ends_the_run_and_is_named(monkeypatch):
         if self.pods:
             raise Violation("I7", "somebody deleted it", 6.0)
 
-    monkeypatch.setattr(running.Checkers, "check", broken)
+    monkeypatch.setattr(Checkers, "check", broken)
     outcome = run(QUIET)
     assert outcome.invariant == "I7"
     assert "somebody deleted it" in outcome.failure
@@ -76,7 +76,7 @@ def test_an_error_of_the_simulator_is_no_failure_of_mcs(monkeypatch):
     def broken(self):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(running.Checkers, "check", broken)
+    monkeypatch.setattr(Checkers, "check", broken)
     with pytest.raises(BaseExceptionGroup):
         run(QUIET)
 

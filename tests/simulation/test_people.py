@@ -1,0 +1,156 @@
+"""What people do reaches the clusters, also when an API server is away at first."""
+
+import asyncio
+
+from mcs.events import codec
+from mcs.events.observations import OperatorCommanded
+from mcs.objects.kinds import NODES, PODS
+from mcs.ports import Stream
+from mcs.simulation.act_one import ActOne
+from mcs.simulation.loop import run_virtually
+from mcs.simulation.people import People
+from mcs.simulation.places import NAMESPACE
+from mcs.simulation.plan import (
+    Burst,
+    CordonCluster,
+    CordonNode,
+    DeleteDelegate,
+    DeletePod,
+    Job,
+    Leave,
+    RemoveNode,
+)
+from mcs.simulation.world import World
+from tests.simulation.test_running import QUIET
+
+BURST = Burst(at_s=0, cluster="c1", name="b", count=2, milli=100, run_s=50)
+
+
+def played(scene):
+    """Let a world settle, then play ``scene(world, people)``."""
+
+    async def main():
+        world = World(QUIET)
+        living = asyncio.create_task(world.run())
+        await asyncio.sleep(5)
+        try:
+            await scene(world, People(world, ActOne()))
+        finally:
+            living.cancel()
+            await asyncio.wait({living})
+
+    run_virtually(main())
+
+
+async def pods(world, cluster):
+    found = (await world.places[cluster].cluster.list(PODS, namespace=NAMESPACE)).items
+    return {pod.metadata.name: pod for pod in found}
+
+
+def test_a_burst_is_elected_and_runs():
+    async def scene(world, people):
+        world.places["c1"].cluster.stop()
+        asyncio.get_running_loop().call_later(3, world.places["c1"].cluster.start)
+        await people.do(BURST)
+        await asyncio.sleep(20)
+        proxies = await pods(world, "c1")
+        assert {proxies[name].status.phase for name in ("b-0", "b-1")} == {"Running"}
+
+    played(scene)
+
+
+def test_a_gated_pod_waits_for_its_gate():
+    async def scene(world, people):
+        gated = Burst(at_s=0, cluster="c1", name="g", count=1, milli=100, run_s=1, gate_s=4)
+        doing = asyncio.create_task(people.do(gated))
+        await asyncio.sleep(3)
+        assert [each.name for each in (await pods(world, "c1"))["g-0"].spec.scheduling_gates]
+        await doing
+        await asyncio.sleep(5)
+        assert (await pods(world, "c1"))["g-0"].status.phase == "Succeeded"
+
+    played(scene)
+
+
+def test_a_job_replaces_what_fails_until_it_is_complete():
+    async def scene(world, people):
+        job = Job(at_s=0, cluster="c1", name="j", completions=2, failures=1, milli=100, run_s=1)
+        doing = asyncio.create_task(people.do(job))
+        await asyncio.sleep(1)
+        assert people.jobs == {"j"}
+        await doing
+        assert people.jobs == set()
+        phases = {name: pod.status.phase for name, pod in (await pods(world, "c1")).items()}
+        wanted = {"j-0-0": "Failed", "j-0-1": "Succeeded", "j-1-0": "Failed", "j-1-1": "Succeeded"}
+        assert wanted.items() <= phases.items()
+
+    played(scene)
+
+
+def test_pods_are_deleted_from_both_sides():
+    async def scene(world, people):
+        await people.do(DeletePod(at_s=0, number=3))  # nobody there: nothing happens
+        await people.do(BURST)
+        await asyncio.sleep(3)
+        await people.do(DeletePod(at_s=0, number=0))
+        await asyncio.sleep(10)
+        assert "b-0" not in await pods(world, "c1")
+        await people.do(DeleteDelegate(at_s=0, number=0, grace_s=0))
+        await asyncio.sleep(10)
+        assert "b-1" not in await pods(world, "c1")  # evicted with its delegate
+
+    played(scene)
+
+
+def test_nodes_are_cordoned_and_vanish_for_a_while():
+    async def scene(world, people):
+        cluster = world.places["c2"].cluster
+
+        async def cordoned():
+            nodes = (await cluster.list(NODES)).items
+            return [node.metadata.name for node in nodes if node.spec.unschedulable]
+
+        item = CordonNode(at_s=0, cluster="c2", number=0, for_s=5)
+        doing = asyncio.create_task(people.do(item))
+        await asyncio.sleep(1)
+        assert await cordoned() == ["c2-n1"]
+        await doing
+        assert await cordoned() == []
+        item = CordonNode(at_s=0, cluster="c2", number=1, for_s=5, virtual=True)
+        doing = asyncio.create_task(people.do(item))
+        await asyncio.sleep(1)
+        assert await cordoned() == ["mcs-c2"]
+        await doing
+
+        doing = asyncio.create_task(people.do(RemoveNode(at_s=0, cluster="c2", number=0, for_s=5)))
+        await asyncio.sleep(1)
+        assert world.places["c2"].nodes == set()
+        await doing
+        assert world.places["c2"].nodes == {"c2-n1x"}
+
+    played(scene)
+
+
+def test_clusters_are_cordoned_by_a_command_in_the_log():
+    async def scene(world, people):
+        await people.do(CordonCluster(at_s=0, cluster="c2", for_s=5))
+        verbs = []
+        for stored in world.broker.streams[Stream.OBSERVATIONS].messages:
+            frame, _ = codec.decode_observation(stored.subject, stored.data)
+            verbs += [each.verb for each in frame.events if isinstance(each, OperatorCommanded)]
+        assert verbs == ["cordon", "uncordon"]
+
+    played(scene)
+
+
+def test_a_cluster_leaves_and_comes_back():
+    async def scene(world, people):
+        doing = asyncio.create_task(people.do(Leave(at_s=0, cluster="c2", for_s=20)))
+        await asyncio.sleep(10)
+        state = world.schedulers["scheduler-1"].state
+        assert state.membership.members["c2"].left
+        await doing
+        await asyncio.sleep(10)
+        assert not state.membership.members["c2"].left
+
+    played(scene)
