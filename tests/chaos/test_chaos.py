@@ -11,6 +11,7 @@ import sys
 
 import pytest
 
+from tests.chaos.conftest import ALWAYS
 from tests.chaos.plan import draw
 from tests.chaos.running import Run, evidence
 from tests.chaos.supervision import parts_of
@@ -27,7 +28,6 @@ pytestmark = [
 SECONDS = float(os.environ.get("MCS_CHAOS_SECONDS", "0"))
 SEED = os.environ.get("MCS_CHAOS_SEED", "1")
 SHORT_S = {1: 20.0, 3: 30.0}
-ALWAYS = {"jetstream": {"sync_interval": "always"}, "feature_flags": {"js_ack_fc_v2": False}}
 
 
 @pytest.mark.parametrize("servers", [1, 3], ids=["one nats-server", "three nats-servers"])

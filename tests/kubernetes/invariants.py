@@ -63,7 +63,8 @@ async def check_log(federation, *, parked=0):
         await history.observe_to(ends.observations)
     state = history.state
     assert state.cycles, "nothing was decided again: the check of I4 was empty"
-    assert sum(state.parked.values()) == parked, f"I6: parked frames {state.parked}"
+    found = sum(each.count for each in state.parked.values())
+    assert found == parked, f"I6: parked frames {state.parked}"
     assert not state.membership.broken(), f"I6: gaps in {state.membership.broken()}"
     return state
 
