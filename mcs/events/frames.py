@@ -70,5 +70,8 @@ def digest(subject: str, data: bytes) -> str:
 
 def running(before: str, sequence: int, subject: str, time_ns: int, data: bytes) -> str:
     """Running digest of a stream after one more message (sequence, subject, server time, bytes)."""
-    head = f"{before}\n{sequence}\n{subject}\n{time_ns}\n".encode()
-    return hashlib.blake2b(head + data, digest_size=16).hexdigest()
+    hashed = hashlib.blake2b(
+        f"{before}\n{sequence}\n{subject}\n{time_ns}\n".encode(), digest_size=16
+    )
+    hashed.update(data)
+    return hashed.hexdigest()

@@ -107,7 +107,7 @@ class Placement(msgspec.Struct, kw_only=True):
     @property
     def live(self) -> bool:
         """Whether a delegate may exist or come to exist (invariant I1 counts these)."""
-        return not self.stage.over and self.intent is not Intent.RELEASED
+        return self.stage < Stage.REJECTED and self.intent is not Intent.RELEASED
 
     @property
     def evictable(self) -> bool:
@@ -188,7 +188,10 @@ class Ledger:
     def latest(self, uid: str) -> Placement | None:
         """The newest attempt for a proxy."""
         attempts = self.by_proxy.get(uid)
-        return attempts[max(attempts)] if attempts else None
+        if not attempts:
+            return None
+        number = max(attempts) if len(attempts) > 1 else next(iter(attempts))
+        return attempts[number]
 
     def live(self, uid: str) -> Placement | None:
         """The proxy's live placement, if any."""
@@ -265,6 +268,7 @@ def _see(placement: Placement, event: DelegateObserved, now_ms: int) -> None:
         stage = Stage.ENDED
     if placement.stage is Stage.DECIDED:
         placement.since_ms = now_ms  # "unschedulable too long" counts from the first sighting
-    placement.stage = max(placement.stage, stage)
+    if stage > placement.stage:
+        placement.stage = stage
     placement.seen = event
     placement.deleting = placement.deleting or event.deleting

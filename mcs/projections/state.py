@@ -160,11 +160,13 @@ class State:
 
     def _advance(self, time_ns: int) -> None:
         if self.now_ns:
-            gap_ms = max(0, time_ns - self.now_ns) // _NS_PER_MS
+            gap_ms = (time_ns - self.now_ns) // _NS_PER_MS
+            if gap_ms <= 0:
+                return  # nearly every message: milliseconds are few
             self.longest_jump_ms = max(self.longest_jump_ms, gap_ms)
             self.elapsed_ms += min(gap_ms, self.policy.jump_s * 1000)
         # Whole milliseconds only, so that many short gaps add up.
-        self.now_ns = max(self.now_ns, time_ns - time_ns % _NS_PER_MS)
+        self.now_ns = time_ns - time_ns % _NS_PER_MS
 
     def _park(self, kind: str, sequence: int, subject: str) -> None:
         if kind not in self.parked and len(self.parked) >= PARKED_MOST:
