@@ -142,6 +142,8 @@ class Journal:
         state.pass_over(stored.sequence, stored.subject, unknown)
         state.check(stored.sequence, frame)
         self.observe_to(state, frame.based_on)
+        if self.stopped:
+            return False
         # Each time twice as far: at the end about half of history is folded on from there.
         if state is self.replayed and not frame.index and not frame.cycle & (frame.cycle - 1):
             self.dumped = dump(state)

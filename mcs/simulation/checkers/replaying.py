@@ -6,21 +6,29 @@ I4  Each cycle is what ``schedule`` gives in that state, byte for byte; a claim,
 
 I9  A frame that counts speaks for the cluster whose subject it is on.
 
-``Accounts`` goes along with its own idea of what counts and of what is free (I1, I5, I6).
+``Accounts`` goes along with its own idea of what counts and of what is free (I1, I5, I6), and
+``Causes`` with why anything may be ended or tried again (I1, I7).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final
 
 from mcs.decisions.deriving import Derivation, claim_problem, derivation, derive
+from mcs.errors import BadFrame
+from mcs.events import codec, subjects
 from mcs.events.decisions import Decision
 from mcs.events.frames import DecisionFrame, ObservationFrame
 from mcs.names import Keys
 from mcs.projections.membership import Admission, Membership
 from mcs.projections.state import State
 from mcs.simulation.checkers.accounts import Accounts
+from mcs.simulation.checkers.causes import Causes
 from mcs.simulation.checkers.findings import Findings
+
+_COMMANDS: Final = subjects.operator("")
 
 
 class _Attentive(Membership):
@@ -43,6 +51,7 @@ class Replaying(State):
         super().__init__()
         self.membership: _Attentive = _Attentive()
         self.accounts = Accounts(findings)
+        self.causes = Causes(findings)
         self.cycles = 0
         self._keys, self._findings = keys, findings
         self._expected: Sequence[tuple[str, bytes]] = ()
@@ -55,6 +64,9 @@ class Replaying(State):
         super().observe(sequence, subject, time_ns, data)
         if self.membership.judged is not None:
             self._account(subject, *self.membership.judged)
+        elif subject.startswith(_COMMANDS):
+            with suppress(BadFrame):
+                self.causes.command(codec.decode_observation(subject, data)[0])
 
     def decide(self, sequence: int, subject: str, data: bytes, frame: DecisionFrame) -> None:
         """See ``State.decide``."""
@@ -68,6 +80,7 @@ class Replaying(State):
         super().decide(sequence, subject, data, frame)
         self._next = (frame.index + 1) % frame.count
         if not self._next:
+            self.causes.decide(frame.cycle, self._events, self.accounts.live, self.now_ns)
             self.accounts.decide(frame.cycle, self._events)
             self._events, self._expected = [], ()
 
@@ -108,7 +121,12 @@ class Replaying(State):
         self._findings.add(invariant, f"{cycle} {text}")
 
     def _account(
-        self, subject: str, frame: ObservationFrame, sequence: int, digest: str, verdict: Admission
+        self,
+        subject: str,
+        frame: ObservationFrame,
+        sequence: int,
+        digest: str,
+        verdict: Admission,
     ) -> None:
         """Take a cluster's frame into the accounts, if it counts by them."""
         expected = self.accounts.admits(frame, sequence, digest)
@@ -122,6 +140,7 @@ class Replaying(State):
             self._findings.add("I9", text)
         if expected:
             self.accounts.observe(frame, sequence)
+            self.causes.observe(frame, sequence, self.now_ns)
 
 
 def _excerpt(data: bytes, at: int) -> str:
