@@ -16,7 +16,6 @@ import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from mcs.adapters.appending import check_append
@@ -32,6 +31,7 @@ from mcs.adapters.jetstream_api import (
     sequence_in,
     stream_answer,
 )
+from mcs.adapters.jetstream_client import PatientClient
 from mcs.adapters.jetstream_connection import Connection, Headers
 from mcs.adapters.jetstream_login import Login, login_options, shown
 from mcs.adapters.jetstream_reader import JetStreamReader
@@ -63,7 +63,7 @@ async def connect(
         Unavailable: no server answers.
     """
     options, public_key = login_options(login)
-    client = Client()
+    client = PatientClient()
     if public_key:
         client._public_nkey = public_key  # noqa: SLF001 (nats-py sets it only through its nkeys extra)
     connection = Connection(client, shown(url), answer_timeout_s=answer_timeout_s)
@@ -244,7 +244,7 @@ class _FirstAttempts:
         )
 
 
-async def _abandon(client: Client) -> None:
+async def _abandon(client: PatientClient) -> None:
     """Close what an attempt that was given up left open."""
     await client.close()
     transport = client._transport  # noqa: SLF001 (close() leaves it when the attempt hung)
