@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol, TypeVar
 from mcs.adapters.memory_cluster import MemoryCluster
 from mcs.adapters.memory_log import MemoryBroker, MemoryLog
 from mcs.adapters.memory_registry import Request
+from mcs.adapters.memory_snapshots import MemorySnapshots
 from mcs.adapters.memory_stream import MemoryReader
 from mcs.errors import Busy, ClusterError, Conflict, Expired, Unavailable, Uncertain, Unreachable
 from mcs.objects.kinds import Kind, Object
@@ -179,6 +180,42 @@ class WiredLog:
             self._broker.store(messages, expected_last)
         except Exception:  # noqa: BLE001 (refused, or the stream is gone: nobody waits for it)
             self._weather.happened["append late, refused"] += 1
+
+
+class WiredSnapshots:
+    """``ports.Snapshots`` of one scheduler, on the connection of its log."""
+
+    def __init__(
+        self, life: Life, log: WiredLog, bucket: dict[str, bytes], weather: Weather
+    ) -> None:
+        self._life, self._log, self._weather = life, log, weather
+        self._snapshots = MemorySnapshots(bucket)
+
+    async def names(self) -> list[str]:
+        """See ``mcs.ports.Snapshots.names``."""
+        return await self._life.ask(lambda: self._connected(self._snapshots.names))
+
+    async def load(self, name: str) -> bytes:
+        """See ``mcs.ports.Snapshots.load``."""
+        return await self._life.ask(lambda: self._connected(lambda: self._snapshots.load(name)))
+
+    async def save(self, name: str, data: bytes) -> None:
+        """See ``mcs.ports.Snapshots.save``; what is kept may be damaged, though rarely."""
+        random = self._life.random
+        if random.randrange(20) == 0:
+            self._weather.happened["snapshot damaged"] += 1
+            at = random.randrange(len(data))
+            data = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+        await self._life.ask(lambda: self._connected(lambda: self._snapshots.save(name, data)))
+
+    async def delete(self, name: str) -> None:
+        """See ``mcs.ports.Snapshots.delete``."""
+        await self._life.ask(lambda: self._connected(lambda: self._snapshots.delete(name)))
+
+    async def _connected(self, work: Callable[[], Coroutine[Any, Any, R]]) -> R:
+        if not self._log.connection.connected:
+            raise Unavailable("not connected")
+        return await work()
 
 
 class WiredReader:

@@ -29,7 +29,7 @@ from mcs.simulation.places import SECRET, Place
 from mcs.simulation.plan import Plan
 from mcs.simulation.processes import Process, Started
 from mcs.simulation.weather import Weather
-from mcs.simulation.wires import WiredClock, WiredCluster, WiredLog, Witness
+from mcs.simulation.wires import WiredClock, WiredCluster, WiredLog, WiredSnapshots, Witness
 
 SKEW_S = 5.0
 """How wrong a process' wall clock may be, to either side."""
@@ -44,7 +44,9 @@ class Told(NamedTuple):
 
 
 class World:
-    """All parts of one run. ``schedulers`` and ``agents``: those that live now, by process."""
+    """All parts of one run. ``schedulers`` and ``agents``: those that live now, by process;
+    ``snapshots``: what NATS keeps of schedulers' states.
+    """
 
     def __init__(self, plan: Plan) -> None:
         self.plan, self.keys, self.clock = plan, Keys(), VirtualClock()
@@ -58,6 +60,7 @@ class World:
         self.checkers = Checkers(self.broker, clusters, self.keys, secrets=[SECRET])
         self.witness: Witness = self.checkers
         self.story: list[Told] = []
+        self.snapshots: dict[str, bytes] = {}
         self.schedulers: dict[str, Scheduler] = {}
         self.agents: dict[str, Agent] = {}
         self._wires: dict[str, WiredLog] = {}
@@ -181,13 +184,13 @@ class World:
                 return f"{life.name}-{next(numbers)}"
 
             if name.startswith("scheduler"):
-                return self._scheduler(name, log, clock, draw_id)
+                return self._scheduler(name, life, log, clock, draw_id)
             return self._agent(name, life, log, clock, draw_id)
 
         return start
 
     def _scheduler(
-        self, name: str, log: WiredLog, clock: WiredClock, draw_id: Callable[[], str]
+        self, name: str, life: Life, log: WiredLog, clock: WiredClock, draw_id: Callable[[], str]
     ) -> Started:
         policy = Policy(
             lost_after_s=self.plan.lost_after_s,
@@ -195,8 +198,9 @@ class World:
             backoff_s=3,
             backoff_max_s=12,
         )
-        settings = SchedulerSettings(policy=policy, resync_ask_s=5.0)
-        scheduler = Scheduler(log, log, clock, settings, draw_id=draw_id)
+        settings = SchedulerSettings(policy=policy, resync_ask_s=5.0, snapshot_every_s=5.0)
+        snapshots = WiredSnapshots(life, log, self.snapshots, self.weather)
+        scheduler = Scheduler(log, log, clock, settings, draw_id=draw_id, snapshots=snapshots)
         self.schedulers[name] = scheduler
 
         def die() -> None:

@@ -14,9 +14,17 @@ from mcs.ports import Stream
 from mcs.simulation.lives import Couriers, Life
 from mcs.simulation.loop import VirtualClock, run_virtually
 from mcs.simulation.weather import Weather
-from mcs.simulation.wires import ANSWER_S, LATE_S, WiredClock, WiredCluster, WiredLog
+from mcs.simulation.wires import (
+    ANSWER_S,
+    LATE_S,
+    WiredClock,
+    WiredCluster,
+    WiredLog,
+    WiredSnapshots,
+)
 
 TICKS = "mcs.obs._clock"
+SAVED = b"a state"
 
 
 class Notes:
@@ -39,6 +47,7 @@ class Desk:
         self.broker = MemoryBroker(self.clock)
         self.life = Life("p#1", Couriers(), Random(3))
         self.log = WiredLog(self.life, self.broker, self.weather, self.notes, "p")
+        self.bucket = {}
         self.api = MemoryCluster("c1", self.clock, Random(4))
         self.cluster = WiredCluster(self.life, self.api, self.weather, self.notes, "p")
 
@@ -191,6 +200,23 @@ def test_questions_are_lost_or_come_twice():
                 continue
         assert 0 < answered < 29
         assert len(asked) == 1 + 2 * answered
+
+    run_virtually(main())
+
+
+def test_snapshots_are_shared_and_now_and_then_damaged():
+    async def main():
+        desk = Desk()
+        snapshots = WiredSnapshots(desk.life, desk.log, desk.bucket, desk.weather)
+        for number in range(60):
+            await snapshots.save(f"s{number}", SAVED)
+        damaged = [name for name in await snapshots.names() if await snapshots.load(name) != SAVED]
+        assert len(damaged) == desk.weather.happened["snapshot damaged"] > 0
+        await snapshots.delete("s1")
+        assert len(desk.bucket) == 59
+        desk.log.connection.cut()
+        with pytest.raises(Unavailable):
+            await snapshots.names()
 
     run_virtually(main())
 
