@@ -6,6 +6,7 @@ import random
 import socket
 from urllib.parse import urlsplit
 
+import msgspec
 import pytest
 
 from mcs.adapters.clock import SystemClock
@@ -38,6 +39,7 @@ QUICK = SchedulerSettings(silence_s=0.3, mark_s=0.1, retry_s=0.05, resync_ask_s=
 BOUND_S = 60.0
 PODS = 40
 HEAD = b'{"schema":1,"source":"bad","epoch":%d,"channel":"capacity","number":%d,"previous":"",'
+HEADERS = [b"", b"", b"\r\nNats-Odd: \xff", b" 404 \xff\xfe", b" 409 Leadership Change"]
 OTHERS = [
     *["mcs.obs._clock", "mcs.obs._clock.x", "mcs.obs._operator.cordon", "mcs.obs._operator.remove"],
     *["mcs.obs._operator", "mcs.obs.bad.capacity", "mcs.obs.bad.cluster", "mcs.obs.bad.proxy"],
@@ -98,7 +100,7 @@ class Intruder:
     def put(self, subject, data, headers=b""):
         name = subject if isinstance(subject, bytes) else subject.encode()
         if headers:
-            head = b"NATS/1.0\r\n" + headers + b"\r\n\r\n"
+            head = b"NATS/1.0" + headers + b"\r\n\r\n"
             sizes = b"%d %d" % (len(head), len(head) + len(data))
             self.socket.sendall(b"HPUB %s %s\r\n%s%s\r\n" % (name, sizes, head, data))
         else:
@@ -175,15 +177,14 @@ async def _intrude(url, log, good, bad):
     frames = list(bad_frames(first.data, bad.epoch, most=log.connection.most_bytes))
     plan = [(subject, data) for data in frames for subject in OTHERS if len(data) < 10**5]
     plan += [("mcs.obs.bad.proxy", data) for data in frames]
+    plan += [(b"mcs.obs.bad.\xff\xfe", b"{}"), (b"mcs.obs.\xc3.cluster", b"{}")]
     random.Random(4).shuffle(plan)
     intruder = Intruder(url)
     try:
         for number in range(PODS):
             good.words.offer("proxy", proxy(f"u{number}", cpu=10))
             for subject, data in plan[number::PODS]:
-                intruder.put(
-                    subject, data, headers=b"Nats-Odd: \xff" if len(data) % 3 == 1 else b""
-                )
+                intruder.put(subject, data, headers=HEADERS[len(data) % len(HEADERS)])
             await asyncio.sleep(0.01)
         for sequence in range(1, 20):  # old frames again
             stored = await log.get(Stream.OBSERVATIONS, sequence)
@@ -212,3 +213,94 @@ async def _people_read_it(log, live):
     async for stored in chronicle(log, ends):
         told += len([as_json(line) for line in teller.lines(stored)])
     assert told > PODS
+
+
+@contextlib.asynccontextmanager
+async def decided_log(tmp_path):
+    """A log with a reign in it, and a ledger that has read it."""
+    async with embedded_server(tmp_path) as server, contextlib.AsyncExitStack() as open_:
+        log = await connect(server.url)
+        open_.push_async_callback(log.close)
+        await apply_streams(log)
+        scheduler = Scheduler(log, log, SystemClock(), QUICK, draw_id=lambda: "s")
+        good = Cluster(log, "good")
+        async with working(scheduler.run(), await good.join()):
+            await good.account("capacity", node("n1"))
+            await good.account("proxy", proxy("u1"))
+            await until(lambda: scheduler.state.ledger.placements)
+        yield log
+
+
+def foreign(last, **wrong):
+    """A decision that no scheduler made."""
+    frame = DecisionFrame(
+        reign=1,
+        cycle=99,
+        based_on=1,
+        previous=last.digest,
+        observed="",
+        state="",
+        events=(CycleMarked(),),
+    )
+    return codec.encode(msgspec.structs.replace(frame, **wrong))
+
+
+FOREIGN = {
+    "not JSON": lambda _: b"{",
+    "deep": lambda _: b"[" * 100_000,
+    "not chained": lambda last: foreign(last, previous="x"),
+    "of no observations": lambda last: foreign(last, based_on=10**9),
+    "of other observations": lambda last: foreign(last, based_on=2, observed="x"),
+    "huge": lambda last: foreign(last).replace(b'"cycle":99', b'"cycle":' + b"9" * 400),
+}
+
+
+@pytest.mark.parametrize("make", FOREIGN.values(), ids=FOREIGN)
+async def test_a_foreign_decision_stops_schedulers_which_say_so(make, tmp_path):
+    async with decided_log(tmp_path) as log:
+        end = await log.info(Stream.DECISIONS)
+        stored = await log.get(Stream.DECISIONS, end.last)
+        last = Last(sequence=end.last, digest=digest(stored.subject, stored.data))
+        await log.append([(subjects.EVERYBODY, make(last))])
+        scheduler = Scheduler(log, log, SystemClock(), QUICK, draw_id=lambda: "s2")
+
+        async with asyncio.timeout(BOUND_S):
+            with pytest.raises(LogLost):
+                await scheduler.run()
+        assert (await log.info(Stream.DECISIONS)).last == end.last + 1
+
+
+async def test_a_foreign_decision_stops_those_whom_it_concerns(tmp_path):
+    async with decided_log(tmp_path) as log:
+        placed = await log.last(Stream.DECISIONS, "mcs.dec.good.good")
+        frame, _ = codec.decode_decision(placed.subject, placed.data)
+        assert isinstance(frame.events[0], PodPlaced)
+        again = msgspec.structs.replace(frame, previous="x")
+        await log.append([(placed.subject, codec.encode(again))])
+
+        with pytest.raises(ExceptionGroup) as caught:
+            await FollowedLedger.of_target(log, "good").run()
+        assert caught.group_contains(LogLost, match="follows")
+
+
+async def test_requests_of_any_bytes_are_answered_and_the_next_one_too(tmp_path):
+    async with embedded_server(tmp_path) as server:
+        log = await connect(server.url)
+        asked = []
+        intruder = Intruder(server.url)
+
+        def ask(channel):
+            asked.append(channel)
+            return channel == "proxy"
+
+        async with working(answer_resyncs(log, "good", ask)):
+            with contextlib.suppress(Unavailable):
+                while not await log.ask("mcs.ctl.good._scheduler.resync", b"x", timeout_s=1):
+                    pass
+            for data in (b"", b"\xff\xfe", b"\x00" * 10_000, b"[" * 100_000, b"proxy" * 1000):
+                intruder.put("mcs.ctl.good.bad.resync", data)  # wants no answer
+                assert await log.ask("mcs.ctl.good.bad.resync", data) == b"later"
+            intruder.put(b"mcs.ctl.good.\xff.resync", b"{}", headers=b" 503 \xff")
+            assert await log.ask("mcs.ctl.good._scheduler.resync", b"proxy") == b"accepted"
+        intruder.close()
+        await log.close()
