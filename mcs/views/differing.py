@@ -42,8 +42,6 @@ def differing(expected: bytes | None, found: bytes | None) -> tuple[Field, ...]:
 def _walk(path: str, left: object, right: object) -> Iterator[tuple[str, str, str]]:
     """The leaves at which two trees differ, as text."""
     left, right = _opened(left, right)
-    if left == right and type(left) is type(right):
-        return
     if isinstance(left, dict) and isinstance(right, dict):
         for key in [*left, *(key for key in right if key not in left)]:
             inner = f"{path}.{key}" if path else str(key)
@@ -51,7 +49,7 @@ def _walk(path: str, left: object, right: object) -> Iterator[tuple[str, str, st
     elif isinstance(left, list) and isinstance(right, list):
         for number in range(max(len(left), len(right))):
             yield from _walk(f"{path}[{number}]", _item(left, number), _item(right, number))
-    else:
+    elif left != right or type(left) is not type(right):
         yield path, _text(left), _text(right)
 
 
