@@ -1,6 +1,7 @@
 """What becomes of pods and nodes, and who may have done it.
 
-I1  A placement's delegate is created once, ever; and of one proxy's delegates, in whatever
+I1  A placement's delegate is created once, ever (but for one that others removed before the log
+    had heard of it: the design's one exception); and of one proxy's delegates, in whatever
     clusters, no two could run at the same time (``Life.could_run``).
 I2  A proxy's phase only goes forward, and never ahead of its delegate's; it is bound to a virtual
     node once its delegate has a real one there, or that cluster was lost.
@@ -51,6 +52,8 @@ class Deeds:
             self._find("I7", f"delegate {life} was created, and nobody has placed it")
         for other in self._sightings.delegates[life.proxy_uid]:
             if other is life:
+                continue
+            if other.gone and other.uid not in self._orders.observed:
                 continue
             if other.placement == life.placement:
                 self._find("I1", f"delegate {life} was created again, after {other}")

@@ -37,6 +37,7 @@ class Orders:
         self.removed: set[str] = set()
         self.ends: dict[str, str] = {}
         self.rejected: set[str] = set()
+        self.observed: set[str] = set()  # uids of delegates
         self.answered_s: dict[str, float] = {}
         self._findings = findings
 
@@ -83,6 +84,7 @@ class Orders:
     def _ended(self, event: DelegateObserved | DelegateGone | DelegateRejected) -> None:
         match event:
             case DelegateObserved():
+                self.observed.add(event.uid)
                 if event.phase.ended:
                     self.ends[event.placement] = event.phase.value
             case DelegateGone():

@@ -1,5 +1,6 @@
 """Every rule about what becomes of pods and nodes can be broken, and is named then."""
 
+import msgspec
 import pytest
 
 from mcs.adapters.memory_registry import Request
@@ -95,12 +96,22 @@ async def test_a_life_as_it_should_be_is_left_alone():
     assert all(life.gone for life in world.checkers.sightings.lives.values())
 
 
-async def test_i1_a_delegate_created_twice():
+@pytest.mark.parametrize("observed", [True, False])
+async def test_i1_a_delegate_created_twice(observed):
     world, uid = await running()
+    if observed:
+        world.join("c1")
+        (life,) = world.checkers.sightings.delegates[uid]
+        seen = msgspec.structs.replace(delegate(f"{uid}.1", node="n1"), uid=life.uid)
+        world.observe("c1", DELEGATES, ResyncStarted(), seen)
     await world.delete("d", by="")
     await world.delegate(uid, name="d2")
 
-    (text,) = world.deeds()
+    found = world.deeds()
+    if not observed:
+        assert found == []  # nobody could know
+        return
+    (text,) = found
     assert text.startswith("I1: ") and "created again" in text and f"{uid}.1" in text
 
 
