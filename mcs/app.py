@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import logging
 import uuid
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from pathlib import Path
@@ -18,8 +19,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from mcs.errors import BadSettings
+from mcs.errors import BadSettings, LogLost, Unavailable
 from mcs.names import Keys
+from mcs.ports import Stream
 from mcs.settings import SOURCE, AgentSettings, SchedulerSettings
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from mcs.services.webhook import Webhook
 
 T = TypeVar("T")
+_logger = logging.getLogger(__name__)
+_LOOK_S = 1.0  # between two attempts to reach NATS, each of which takes some seconds itself
 
 
 class LogSource(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,13 +143,13 @@ async def open_nats(source: LogSource, *, name: str) -> AsyncGenerator[JetStream
 
 
 def run_scheduler(source: LogSource, settings: SchedulerSettings, process: ProcessSettings) -> None:
-    """``mcs scheduler``: until stopped. Raises LogLost, BadSettings, Unavailable."""
+    """``mcs scheduler``: until stopped; waits for NATS. Raises LogLost, BadSettings."""
     main = functools.partial(_scheduler, source, settings, process)
     _run(main, process, "scheduler")
 
 
 def run_agent(run: AgentRun) -> None:
-    """``mcs agent``: until stopped. Raises LogLost, BadSettings, Unavailable."""
+    """``mcs agent``: until stopped; waits for NATS. Raises LogLost, BadSettings."""
     _run(functools.partial(_agent, run), run.process, run.settings.cluster)
 
 
@@ -164,16 +168,29 @@ async def _scheduler(
     from mcs.adapters.clock import SystemClock
     from mcs.adapters.jetstream_snapshots import JetStreamSnapshots
     from mcs.adapters.metering import MeteredLog, meter_state
+    from mcs.projections.state import State
     from mcs.services.scheduler import Scheduler
 
-    registry, clock = CollectorRegistry(), SystemClock()
+    registry, clock, empty = CollectorRegistry(), SystemClock(), State()
+    scheduler: Scheduler | None = None
+
+    def state() -> State:
+        return scheduler.state if scheduler else empty
+
+    def missing() -> str:
+        if scheduler is None:
+            return "NATS does not answer yet"
+        return "" if scheduler.state.reign else "starting"
+
     async with contextlib.AsyncExitStack() as stack:
-        log = await stack.enter_async_context(open_nats(source, name="mcs scheduler"))
+        meter_state(state, clock, registry)
+        await _show(stack, process, registry, missing)
+        log = await _unless(stop, _log_when_there(stack, source, "mcs scheduler"))
+        if log is None:
+            return
         metered = MeteredLog(log, clock, registry)
         snapshots = JetStreamSnapshots(log.connection)
         scheduler = Scheduler(metered, log, clock, settings, draw_id=_draw_id, snapshots=snapshots)
-        meter_state(lambda: scheduler.state, clock, registry)
-        await _show(stack, process, registry, lambda: "" if scheduler.state.reign else "starting")
         running = asyncio.create_task(scheduler.run())
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -182,6 +199,29 @@ async def _scheduler(
         stopping.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await running
+
+
+async def _log_when_there(
+    stack: contextlib.AsyncExitStack, source: LogSource, name: str
+) -> JetStream:
+    """A connection to the log, however late NATS starts and its streams are made: nothing has to
+    be started in an order. Raises BadSettings.
+    """
+    log: JetStream | None = None
+    said = ""
+    while True:
+        try:
+            if log is None:
+                log = await stack.enter_async_context(open_nats(source, name=name))
+            for stream in Stream:
+                await log.info(stream)
+        except (Unavailable, LogLost) as error:
+            if str(error) != said:
+                _logger.warning("waiting for NATS: %s", error)
+            said = str(error)
+        else:
+            return log
+        await asyncio.sleep(_LOOK_S)
 
 
 @contextlib.asynccontextmanager
@@ -205,9 +245,11 @@ async def _agent(run: AgentRun, stop: asyncio.Event) -> None:
 
     registry, clock, settings = CollectorRegistry(), SystemClock(), run.settings
     async with contextlib.AsyncExitStack() as stack:
-        name = f"mcs agent {settings.cluster}"
-        log = await stack.enter_async_context(open_nats(run.source, name=name))
         access = await stack.enter_async_context(_cluster(run.kubeconfig, run.context))
+        name = f"mcs agent {settings.cluster}"
+        log = await _unless(stop, _log_when_there(stack, run.source, name))
+        if log is None:
+            return
         cluster = MeteredCluster(access, registry)
         admission = None
         if SOURCE in settings.roles:
