@@ -93,6 +93,7 @@ def test_help_imports_nothing_heavy():
         ["replay"],
         ["history"],
         ["export"],
+        ["verify"],
         ["cluster", "cordon"],
         ["cluster", "uncordon"],
         ["cluster", "remove"],

@@ -1,4 +1,4 @@
-"""``mcs verify`` from the command line, on exported logs: what it prints, and the codes it ends in."""
+"""``mcs verify`` from the command line, on exported logs: its words and its exit codes."""
 
 import asyncio
 import json
