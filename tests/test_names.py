@@ -45,3 +45,9 @@ def test_the_annotation_domain_is_a_setting():
     assert Keys("example.org").clustername == "example.org/clustername"
     assert Keys("example.org").ours("example.org/x")
     assert not Keys("example.org").ours("example.organic/x")
+
+
+@pytest.mark.parametrize("attempt", ["01", "1" * 10, "9" * 5000, "\uff11", " 1", "+1", ""])
+def test_each_attempt_has_one_way_to_be_written(attempt):
+    with pytest.raises(BadName):
+        split_placement(f"u.{attempt}")

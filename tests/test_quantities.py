@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcs.errors import BadQuantity
-from mcs.quantities import add, most, parse, parse_all, render, subtract
+from mcs.quantities import LARGEST, add, bounded, most, parse, parse_all, render, subtract
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,8 @@ def test_sums_are_by_resource_and_lists_by_name():
     assert add({"a": 1}, {"a": 2, "b": 3}) == {"a": 3, "b": 3}
     assert subtract({"a": 1}, {"a": 2, "b": 3}) == {"a": -1, "b": -3}
     assert most([{"a": 1, "b": 5}, {"a": 2}]) == {"a": 2, "b": 5}
+
+
+def test_amounts_are_bounded_as_kubernetes_bounds_them():
+    assert bounded({"b": 2**70, "a": -1, "c": 5}) == {"a": 0, "b": LARGEST, "c": 5}
+    assert parse_all({"memory": "9Ei"}) == {"memory": LARGEST}

@@ -4,7 +4,7 @@ import contextlib
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mcs.errors import BadFrame
@@ -12,6 +12,7 @@ from mcs.events import codec
 from mcs.events.decisions import CycleMarked, Fits, Lacks, Never, PodDeferred
 from mcs.events.frames import DecisionFrame, ObservationFrame
 from mcs.events.observations import DelegateObserved, Phase, PodGone, Ticked
+from tests.events.hostile import ANYTHING, DECISIONS, OBSERVATIONS, as_bytes
 
 SUBJECT = "mcs.obs.c1.capacity"
 
@@ -112,3 +113,60 @@ def test_any_bytes_give_a_frame_or_a_bad_frame(data):
     ):
         with contextlib.suppress(BadFrame):
             decode(subject, data)
+
+
+@settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(OBSERVATIONS, max_size=4), st.lists(DECISIONS, max_size=4), st.data())
+def test_hostile_events_are_read_or_kept_apart_and_what_is_read_can_be_written(told, chosen, data):
+    head = {"schema": 1, "source": "c1", "channel": "capacity", "epoch": 1}
+    cycle = {"schema": 1, "reign": 1, "cycle": 1, "index": 0, "count": 1, "based_on": 0}
+    digests = {"previous": "", "observed": "", "state": ""}
+    odd = data.draw(st.dictionaries(st.sampled_from([*head, *cycle, "at", "last"]), ANYTHING))
+    for decode, subject, written in (
+        (codec.decode_observation, SUBJECT, head | {"events": told} | odd),
+        (codec.decode_decision, "mcs.dec._._", cycle | digests | {"events": chosen} | odd),
+    ):
+        with contextlib.suppress(BadFrame):
+            read, unknown = decode(subject, as_bytes(written))
+
+            assert len(read.events) + len(unknown) == len(written["events"])
+            assert decode(subject, codec.encode(read)) == (read, ())
+
+
+@pytest.mark.parametrize("deep", [b"[" * 200_000, b"[" * 200_000 + b"]" * 200_000])
+def test_values_in_each_other_without_end_are_no_frame_or_no_event(deep):
+    with pytest.raises(BadFrame):
+        codec.decode_observation(SUBJECT, deep)
+    with pytest.raises(BadFrame):
+        codec.decode_decision("mcs.dec._._", deep)
+    with pytest.raises(BadFrame):
+        codec.decode_observation(SUBJECT, with_events(b'{"type":"pod.gone","uid":' + deep + b"}"))
+
+
+def test_every_number_in_the_log_is_bounded():
+    seen, left = set(), [ObservationFrame, DecisionFrame]
+    while left:
+        kind = left.pop()
+        for field in msgspec.structs.fields(kind):
+            todo = [msgspec.inspect.type_info(field.type)]
+            while todo:
+                each = todo.pop()
+                if isinstance(each, msgspec.inspect.IntType):
+                    assert each.ge is not None, f"{kind.__name__}.{field.name}"
+                    assert each.le is not None
+                for name in "item_type", "value_type", "key_type":
+                    todo += [getattr(each, name)] if hasattr(each, name) else []
+                todo += [*getattr(each, "types", ()), *getattr(each, "item_types", ())]
+                cls = getattr(each, "cls", None)
+                if isinstance(each, msgspec.inspect.StructType) and cls not in seen:
+                    seen.add(cls)
+                    left.append(cls)
+    assert len(seen) > 30
+
+
+def test_a_command_belongs_to_its_verbs_subject_i9():
+    data = codec.encode(ObservationFrame(source="_operator", channel="remove", events=()))
+
+    assert codec.decode_observation("mcs.obs._operator.remove", data)
+    with pytest.raises(BadFrame, match="on subject"):
+        codec.decode_observation("mcs.obs._operator.cordon", data)

@@ -29,3 +29,16 @@ def test_other_subjects_are_no_observations(subject):
 def test_other_subjects_are_no_decisions(subject):
     with pytest.raises(BadSubject):
         subjects.parse_decision(subject)
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        *["mcs.obs.C1.proxy", "mcs.obs._.proxy", "mcs.obs._new.cluster", "mcs.obs.c1.x"],
+        *["mcs.obs.c1.proxy.x", "mcs.obs.c1.delegate", "mcs.obs.c1.delegate._clock"],
+        *["mcs.obs._clock.x", "mcs.obs._operator", "mcs.obs._operator.a.b", "mcs.obs.é.proxy"],
+    ],
+)
+def test_only_clusters_speak_and_only_on_channels_of_ours(subject):
+    with pytest.raises(BadSubject):
+        subjects.parse_observation(subject)

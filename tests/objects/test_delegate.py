@@ -240,3 +240,23 @@ def test_the_same_pod_gives_the_same_bytes(labels, random):
     assert json.dumps(delegate({"labels": labels})) == json.dumps(
         delegate({"labels": dict(shuffled)})
     )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"spec":[]}',
+        '{"metadata":{"labels":{"a":1}}}',
+        '{"metadata":{"annotations":["a"]}}',
+        '{"spec":{"tolerations":[1]}}',
+        '{"spec":{"volumes":{"name":"v"}}}',
+        '{"spec":{"containers":[{"volumeMounts":7}]}}',
+        '{"spec":{"volumes":[{"name":["unhashable"]}]}}',
+        '{"spec":' + "[" * 100_000 + "}",
+    ],
+)
+def test_a_manifest_of_another_form_is_a_bad_manifest_i8(text):
+    with pytest.raises(BadManifest):
+        delegate_manifest(
+            text, keys=Keys(), source="c1", pod=PodKey("n", "p"), uid="u", attempt=1, name="d"
+        )

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from mcs.errors import BadQuantity
 from mcs.objects.kinds import Pod, PodSpec
 from mcs.objects.requests import bound_requests, effective_requests
+from mcs.quantities import LARGEST
 
 MI = 1024 * 1024
 
@@ -198,3 +199,10 @@ def test_a_bound_pod_counts_at_its_peak(case):
     pod, cpu = BOUND[case]
 
     assert bound_requests(pod) == {"cpu": cpu}
+
+
+def test_a_pod_may_ask_for_more_than_there_are_numbers():
+    asked = {"name": "c", "resources": {"requests": {"memory": "8Ei"}}}
+    spec = msgspec.convert({"containers": [asked, asked, asked]}, PodSpec)
+
+    assert effective_requests(spec) == {"memory": LARGEST}

@@ -1,6 +1,7 @@
 """Tables say what the overview says, at the width of a common terminal."""
 
 import io
+import re
 
 from rich.console import Console
 
@@ -90,3 +91,14 @@ def test_the_token_is_printed_whole_on_one_line():
     console.print(token_line(view), soft_wrap=True)
 
     assert console.file.getvalue() == f"Digest {view.token}\n"
+
+
+def test_what_was_parked_shows_how_often_and_where_it_was_last():
+    world = World()
+    world.store("mcs.obs.c1.proxy", b"garbage")
+    world.store("mcs.obs.c2.proxy", b"garbage")
+
+    text = shown(world)
+
+    assert re.search(r"2\s+unreadable frame", text)
+    assert re.search(r"obs 2\s+mcs.obs.c2.proxy", text)
