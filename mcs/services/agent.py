@@ -170,6 +170,7 @@ class Agent:
             with contextlib.suppress(TimeoutError, Unavailable):
                 async with asyncio.timeout(self.settings.leave_s):
                     await leave(publisher, "stopped")
+                    await logs.check()  # the Lease shall know the log with our last words
             publishing.cancel()
             holding.cancel()
 

@@ -65,14 +65,14 @@ class KnownLogs:
         return "" if stored is None else digest(stored.subject, stored.data)
 
     async def watch(self, clock: Clock, every_s: float) -> None:
-        """Compare every ``every_s`` seconds until cancelled; an outage proves nothing.
+        """Compare now and every ``every_s`` seconds until cancelled; an outage proves nothing.
 
         Raises:
             LogLost: as ``check``.
         """
         while True:
-            await clock.sleep(every_s)
             try:
                 await self.check()
             except Unavailable as error:
                 _logger.warning("the logs cannot be compared now: %s", error)
+            await clock.sleep(every_s)

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 
 import msgspec
+import pytest
 
 from mcs.adapters.memory_cluster import MemoryCluster
 from mcs.errors import BadSettings, Deposed, LogLost, Unreachable
@@ -204,6 +205,32 @@ async def test_a_stopped_agent_says_so_and_is_followed_at_once():
         assert world.cluster_events(ClusterLeft) == [ClusterLeft(reason="stopped")]
 
         await world.leading(world.agent())
+
+
+async def test_a_stopped_agent_leaves_what_it_knew_of_the_log_to_its_last_word():
+    async with World() as world:
+        first = world.agent()
+        await world.leading(first)
+        first.stop()
+        await world.runs[first]
+        end = world.broker.streams[Stream.OBSERVATIONS].last
+        world.broker.lose_tail(Stream.OBSERVATIONS, end - 1)
+
+        second = world.agent()
+        with pytest.raises(ExceptionGroup) as error:
+            await world.runs[second]
+        assert error.group_contains(LogLost, match=f"knew {end}")
+
+
+async def test_an_agent_that_has_joined_soon_knows_of_its_own_join():
+    async with World() as world:
+        agent = world.agent()
+        member = await world.leading(agent)
+        await world.hand.advance(SETTINGS.lease.retry_s)
+
+        lease = await world.cluster.get(LEASES, SETTINGS.lease.name, namespace="default")
+        known = msgspec.json.decode(lease.metadata.annotations[KEYS.key("logs")])
+        assert known[Stream.OBSERVATIONS]["position"] >= member.epoch
 
 
 async def test_a_stopped_standby_returns():
