@@ -16,7 +16,6 @@ from tests.kubernetes.invariants import check_log
 from tests.kubernetes.pods import path, pod
 from tools import parts
 from tools.federation import Federation
-from tools.processes import StartFailed
 
 pytestmark = pytest.mark.kubernetes
 
@@ -121,10 +120,13 @@ async def test_a_whole_backup_is_the_log_and_everything_goes_on(federation, tmp_
     assert await federation.events() == told
     # Byte for byte, time for time: an export of before goes on from here.
     assert "0 new" in await federation.mcs("export", str(tmp_path / "export"))
-    await check_log(federation)
+    token = json.loads((tmp_path / "export" / "manifest.json").read_text())["token"]
+    await federation.mcs("verify", "--expect", token)
+    await federation.mcs("verify", "--expect", token, "--log", str(tmp_path / "export"))
     await start(federation)
     await running(federation, "next")
     assert identity(await delegate(federation, "early")) == before
+    await federation.mcs("verify", "--expect", token)
     await check_log(federation)
 
 
@@ -142,10 +144,15 @@ async def test_an_older_backup_is_refused_and_a_person_may_accept_it(federation,
     assert "are lost in NATS" in await federation.mcs(
         "export", str(tmp_path / "export"), check=False
     )
+    token = json.loads((tmp_path / "export" / "manifest.json").read_text())["token"]
+    with pytest.raises(RuntimeError, match="mcs verify"):
+        await federation.mcs("verify", "--expect", token)
     for agent in federation.agents.values():
-        with pytest.raises(StartFailed, match="acknowledged events are lost"):
-            await agent.start()
+        agent.spawn()  # it may serve its webhook for a moment before it has led
+    for agent in federation.agents.values():
+        await federation.wait("refusal", lambda agent=agent: not agent.running, timeout_s=120)
         assert agent.exit_code == REFUSED
+        assert "acknowledged events are lost" in agent.tail()
     assert identity(await delegate(federation, "known")) == before
     assert identity(await delegate(federation, "lost")) == lost
 
@@ -163,4 +170,5 @@ async def test_an_older_backup_is_refused_and_a_person_may_accept_it(federation,
     await federation.planes["c1"].api.wait_gone(path(NAMESPACE, "lost"), timeout_s=60)
     await running(federation, "after")
     assert identity(await delegate(federation, "known")) == before
+    await federation.mcs("verify")
     await check_log(federation)
