@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
+from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from mcs.adapters.appending import check_append
@@ -244,7 +245,7 @@ class _FirstAttempts:
         )
 
 
-async def _abandon(client: PatientClient) -> None:
+async def _abandon(client: Client) -> None:
     """Close what an attempt that was given up left open."""
     await client.close()
     transport = client._transport  # noqa: SLF001 (close() leaves it when the attempt hung)

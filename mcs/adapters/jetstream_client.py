@@ -2,8 +2,8 @@
 
 A server takes subjects and headers of any bytes. nats-py 2.16 decodes both while it reads from the
 socket, and what it cannot decode ends its reading for good, silently: one message on a subject that
-is no UTF-8 would stop everybody who reads that stream, and again after each restart. Here such bytes
-are replaced, and such headers left out; what the message says is judged by its reader.
+is no UTF-8 would stop everybody who reads that stream, and again after each restart. Here such
+bytes are replaced, and such headers left out; what the message says is judged by its reader.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class PatientClient(Client):
 
     def _build_message(
         self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: dict[str, str] | None
-    ) -> Any:  # noqa: ANN401 (as in nats-py)
+    ) -> Any:
         return Msg(
             subject=subject.decode(errors="replace"),
             reply=reply.decode(errors="replace"),

@@ -16,13 +16,49 @@ NUMBERS = st.sampled_from(
     [0, 1, 2, 5, 1000, -1, 2**31, 2**63 - 1, 2**63, 2**64, 10**400, 1.5, -(2**70)]
 )
 TEXTS = st.sampled_from(
-    ["", "c1", "c2", "u1", "u2", "u1.1", "u2.1", "u1.01", "u1." + "9" * 40, "u1.1.1", "default"]
-    + ["n1", "p", "cpu", "memory", "pods", "nvidia.com/gpu", "source", "target", "In", "Gt", "Lt"]
-    + ["Exists", "NoSchedule", "\x00", "../../..", "a/b", "é" * 300, "\U0001f600", "%s {} [red]"]
-    + ["[]", "{", "null", '{"spec":[]}', '{"spec":{"containers":[{"volumeMounts":7}]}}']
-    + ['{"metadata":{"labels":{"a":1}}}', '{"metadata":{"annotations":[]}}', "[" * 5000]
-    + ['{"spec":{"tolerations":[1],"volumes":{}}}', '{"spec":{"x":' + "9" * 40 + "}}", '{"spec":{}}']
-    + ['{"spec":{"x":' + "[" * 900 + "]" * 900 + "}}", "2026-01-01T00:00:00Z"]
+    [
+        *[
+            "",
+            "c1",
+            "c2",
+            "u1",
+            "u2",
+            "u1.1",
+            "u2.1",
+            "u1.01",
+            "u1." + "9" * 40,
+            "u1.1.1",
+            "default",
+        ],
+        *[
+            "n1",
+            "p",
+            "cpu",
+            "memory",
+            "pods",
+            "nvidia.com/gpu",
+            "source",
+            "target",
+            "In",
+            "Gt",
+            "Lt",
+        ],
+        *[
+            "Exists",
+            "NoSchedule",
+            "\x00",
+            "../../..",
+            "a/b",
+            "é" * 300,
+            "\U0001f600",
+            "%s {} [red]",
+        ],
+        *["[]", "{", "null", '{"spec":[]}', '{"spec":{"containers":[{"volumeMounts":7}]}}'],
+        *['{"metadata":{"labels":{"a":1}}}', '{"metadata":{"annotations":[]}}', "[" * 5000],
+        *['{"spec":{"tolerations":[1],"volumes":{}}}', '{"spec":{}}'],
+        '{"spec":{"x":' + "9" * 40 + "}}",
+        *['{"spec":{"x":' + "[" * 900 + "]" * 900 + "}}", "2026-01-01T00:00:00Z"],
+    ]
 )
 ANYTHING = st.recursive(
     st.none() | st.booleans() | NUMBERS | TEXTS,
@@ -36,7 +72,7 @@ def values(kind):
     return st.integers(0, 11).flatmap(lambda roll: _right(kind) if roll else ANYTHING)
 
 
-def _right(kind):
+def _right(kind):  # noqa: PLR0911 (a table)
     match kind:
         case msgspec.inspect.IntType() | msgspec.inspect.FloatType():
             return NUMBERS
