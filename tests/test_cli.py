@@ -137,6 +137,10 @@ def test_codes_tell_what_went_wrong(error, code):
         (["log", "--pod", "step-3"], 2, "default/step-3"),
         (["why", "step-3"], 2, "NAMESPACE/NAME"),
         (["replay", "--at", "then"], 2, "dec:45"),
+        (["replay", "--follow", "--speed", "0"], 2, "--speed"),
+        (["replay", "--follow", "--since", "then"], 2, "dec:45"),
+        (["replay", "--follow", "--json"], 2, "leave out one of --follow and --json"),
+        (["replay", "--since", "10m"], 2, "--follow"),
         (["release", "c1/step-3"], 2, "CLUSTER/NAMESPACE/NAME"),
         (["cluster", "remove", "c1"], 2, "--confirm-dead"),
         (["agent"], 2, "--cluster"),
@@ -270,6 +274,26 @@ def test_replay_shows_the_state_as_it_was(run, served):
     assert code == 0
     assert "As it was at" in text
     assert "Waiting (1)" in text
+
+
+@pytest.mark.live
+def test_history_is_played_as_lines_where_there_is_no_terminal(run, served):
+    code, text, errors = run("replay", "--nats", served, "--follow", "--speed", "1000")
+    _, log, _ = run("log", "--nats", served)
+    _, part, _ = run("replay", "--nats", served, "-f", "--since", "obs:11", "--at", "dec:3")
+
+    assert code == 0
+    assert text.splitlines() == log.splitlines()
+    assert "to decision 3, observation 12." in errors
+    assert 0 < len(part.splitlines()) < len(text.splitlines())
+
+
+@pytest.mark.live
+def test_a_play_needs_a_beginning_before_its_end(run, served):
+    code, _, errors = run("replay", "--nats", served, "-f", "--since", "obs:12", "--at", "obs:1")
+
+    assert code == 2
+    assert "--since is later than --at" in errors
 
 
 @pytest.mark.live

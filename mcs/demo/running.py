@@ -41,7 +41,7 @@ async def demo(settings: DemoSettings, console: Console) -> list[Played]:
         console.print(f"nats-server at {url}, JetStream in [bold]{run}[/]", highlight=False)
         async with stage(url, settings.speed) as made:
             screen = PlainScreen(console, made) if plain else LiveScreen(console, made)
-            with screen:
+            async with screen:
                 played = [await _play(made, scenario, screen) for scenario in scenarios(made.keys)]
     end = summary(
         played, settings.folder, speed=settings.speed, charts=plain, program=settings.program

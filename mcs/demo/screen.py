@@ -6,29 +6,22 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Final, Self
 
-from rich import box
-from rich.console import Console, Group, RenderableType
-from rich.live import Live
-from rich.panel import Panel
-from rich.table import Table
+from rich.console import Console, Group
 from rich.text import Text
 
 from mcs.demo.scenarios import Capacity, Scenario
-from mcs.demo.sites import NODE, SYSTEM_PODS
+from mcs.demo.sites import NODE, Site
 from mcs.demo.stage import Stage
-from mcs.demo.summary import COLOURS, Played, chart
-from mcs.demo.watching import Work
+from mcs.demo.summary import Played, chart
+from mcs.demo.watching import Watcher, Work
 from mcs.quantities import CPU, parse
 from mcs.views.lines import Line, sentence
+from mcs.views.living import LiveView
 from mcs.views.painting import paint
+from mcs.views.scenes import Gauge, Pair, Place, Scene
+from mcs.views.words import good, quiet, say, verb
 
-_BAR_LEAST: Final = 6
-_BAR_MOST: Final = 40
-_LINES_LEAST: Final = 3
-_FRAME: Final = 12  # lines of headings, clusters and borders
-_NODE_TEXT: Final = 27  # columns of a cluster's panel beside its bars
-_PHASES: Final = {"Running": "green", "Succeeded": "bright_black", "Failed": "bold red"}
-_REFRESH: Final = 8
+_TAIL: Final = 60
 
 
 class PlainScreen:
@@ -37,11 +30,11 @@ class PlainScreen:
     def __init__(self, console: Console, stage: Stage) -> None:
         self._console, self._stage = console, stage
 
-    def __enter__(self) -> Self:
+    async def __aenter__(self) -> Self:
         self._stage.watcher.on_line = self._print
         return self
 
-    def __exit__(
+    async def __aexit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
@@ -64,38 +57,30 @@ class PlainScreen:
 
 
 class LiveScreen:
-    """Clusters filling, pods side by side, and the tail of events, redrawn eight times a second."""
+    """Clusters filling, pods side by side, and the tail of events."""
 
     def __init__(self, console: Console, stage: Stage) -> None:
-        self._console, self._stage = console, stage
+        self._stage = stage
         self._scenario: Scenario | None = None
         self._heading = ""
         self._begun_s = 0.0
-        self._floor_s = 0.0
-        self._live = Live(
-            console=console,
-            refresh_per_second=_REFRESH,
-            get_renderable=self._draw,
-            transient=True,
-            vertical_overflow="crop",
-        )
+        self.view = LiveView(console, self._scene)
 
-    def __enter__(self) -> Self:
-        self._live.__enter__()
+    async def __aenter__(self) -> Self:
+        await self.view.__aenter__()
         return self
 
-    def __exit__(
+    async def __aexit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._scenario = None  # the last frame is drawn whole: let it be an empty one
-        self._live.__exit__(kind, error, trace)
+        await self.view.__aexit__(kind, error, trace)
 
     def begin(self, scenario: Scenario, floor_s: float, capacities: Mapping[str, Capacity]) -> None:
         """A scenario begins."""
-        self._scenario, self._floor_s = scenario, floor_s
+        self._scenario = scenario
         self._heading = heading(scenario, floor_s, capacities)
         self._begun_s = self._stage.clock.monotonic()
 
@@ -106,77 +91,31 @@ class LiveScreen:
             (played.scenario.title, "bold"),
             f"  took {played.took_s:.1f} s, floor {played.floor_s:.0f} s",
         )
-        self._console.print(Group(Text(), took, chart(played)))
+        self.view.print(Group(Text(), took, chart(played)))
 
-    def _draw(self) -> RenderableType:
+    def _scene(self) -> Scene | None:
         if self._scenario is None:
-            return Text()
-        height = self._console.size.height
-        works = [
-            work for work in self._stage.watcher.works.values() if work.run == self._scenario.run
-        ]
-        clusters = Table.grid(expand=True)
-        for _ in self._stage.sites:
-            clusters.add_column(ratio=1)
-        clusters.add_row(*(self._cluster(site.name, site.nodes) for site in self._stage.sites))
-        pods = self._pods(works)
-        used = _FRAME + max(len(works), len(self._scenario.steps))
-        tail = self._tail(max(_LINES_LEAST, height - used))
-        return Group(self._progress(works), clusters, pods, tail)
-
-    def _progress(self, works: list[Work]) -> Text:
+            return None
+        run, steps, watcher = self._scenario.run, len(self._scenario.steps), self._stage.watcher
+        works = [work for work in watcher.works.values() if work.run == run]
+        works.sort(key=lambda work: (len(work.name), work.name))
         passed = self._stage.clock.monotonic() - self._begun_s
         done = sum(work.phase == "Succeeded" for work in works)
-        assert self._scenario is not None
-        return Text.assemble(
-            (self._scenario.title, "bold"),
-            (f"   {passed:.0f} s, {done} of {len(self._scenario.steps)} done\n", "green"),
-            (self._heading, "bright_black"),
-            no_wrap=True,
-            overflow="ellipsis",
-        )
-
-    def _cluster(self, name: str, nodes: list[str]) -> Panel:
-        grid = Table.grid(padding=(0, 1))
-        whole = parse(CPU, NODE[CPU])
-        width = max(_BAR_LEAST, min(_BAR_MOST, self._console.size.width // 2 - _NODE_TEXT))
-        for node, system in zip(nodes, SYSTEM_PODS[name], strict=True):
-            pods = self._stage.watcher.used.get((name, node), {}).values()
-            steps = [milli for kind, milli in pods if kind == "step"]
-            taken = sum(system.values())
-            bar = _bar(width, taken, sum(steps), whole, COLOURS[name])
-            free = whole - taken - sum(steps)
-            count = f"{len(steps)} step{'s' if len(steps) != 1 else ''}"
-            grid.add_row(node.removeprefix(f"{name}-"), bar, f"{free}m free", count)
-        return Panel(grid, title=f"[bold]{name}[/]", border_style=COLOURS[name], box=box.ROUNDED)
-
-    def _pods(self, works: list[Work]) -> Table:
-        table = Table(box=None, header_style="bright_black", padding=(0, 2, 0, 1))
         elected = any(work.elected for work in works)
-        heads = ("proxy in cluster1" if elected else "pod in cluster1", "phase", "")
-        for head in (*heads, "delegate in" if elected else "runs in", "node", "phase"):
-            table.add_column(head, min_width=9 if head == "phase" else 0)
-        for work in sorted(works, key=lambda work: (len(work.name), work.name)):
-            name, node = work.place
-            table.add_row(
-                work.name,
-                Text(work.phase, _PHASES.get(work.phase, "yellow")),
-                "→" if name else "",
-                Text(name, COLOURS.get(name, "")),
-                Text(node, "blue"),
-                Text(work.ran, _PHASES.get(work.ran, "yellow")),
-            )
-        return table
-
-    def _tail(self, lines: int) -> Panel:
-        watcher = self._stage.watcher
-        last = list(watcher.tail)[-lines:]
-        table = Table.grid()
-        table.add_column(no_wrap=True, overflow="ellipsis")
-        for line in last:
-            table.add_row(paint(sentence(line), cut=True))
-        title = f"events appended: {watcher.appended}"
-        return Panel(table, title=title, border_style="bright_black", box=box.ROUNDED)
+        heads = ("proxy in cluster1", "delegate in") if elected else ("pod in cluster1", "runs in")
+        return Scene(
+            title=say(
+                verb(self._scenario.title), good(f"   {passed:.0f} s, {done} of {steps} done")
+            ),
+            heading=say(quiet(self._heading)),
+            places=tuple(_place(site, watcher) for site in self._stage.sites),
+            pairs=tuple(_pair(work) for work in works),
+            tail=tuple(sentence(line) for line in list(watcher.tail)[-_TAIL:]),
+            tail_title=f"events appended: {watcher.appended}",
+            rows=steps,
+            heads=heads,
+            unit="step",
+        )
 
 
 def heading(scenario: Scenario, floor_s: float, capacities: Mapping[str, Capacity]) -> str:
@@ -188,10 +127,23 @@ def heading(scenario: Scenario, floor_s: float, capacities: Mapping[str, Capacit
     return f"{each}; at best {floor_s:.0f} s"
 
 
-def _bar(width: int, system: int, steps: int, whole: int, colour: str) -> Text:
-    first = round(width * system / whole)
-    second = round(width * (system + steps) / whole) - first
-    bar = Text("█" * first, "bright_black")
-    bar.append("█" * second, colour)
-    bar.append("░" * (width - first - second), "bright_black")
-    return bar
+def _place(site: Site, watcher: Watcher) -> Place:
+    gauges = []
+    for node in site.nodes:
+        pods = watcher.used.get((site.name, node), {}).values()
+        steps = [milli for kind, milli in pods if kind == "step"]
+        others = sum(milli for kind, milli in pods if kind != "step")
+        gauge = Gauge(
+            node=node,
+            whole=parse(CPU, NODE[CPU]),
+            others=others,
+            ours=sum(steps),
+            count=len(steps),
+        )
+        gauges.append(gauge)
+    return Place(cluster=site.name, gauges=tuple(gauges))
+
+
+def _pair(work: Work) -> Pair:
+    name, node = work.place
+    return Pair(proxy=work.name, shows=work.phase, target=name, node=node, delegate=work.ran)

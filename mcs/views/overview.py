@@ -139,7 +139,7 @@ def _cluster(state: State, member: Member, behind_s: float) -> ClusterRow:
     return ClusterRow(
         name=member.name,
         roles=member.roles,
-        states=_states(state, member),
+        states=states_of(state, member),
         nodes=len(nodes),
         ready=sum(node.ready for node in nodes.values()),
         free=free,
@@ -150,7 +150,8 @@ def _cluster(state: State, member: Member, behind_s: float) -> ClusterRow:
     )
 
 
-def _states(state: State, member: Member) -> tuple[str, ...]:
+def states_of(state: State, member: Member) -> tuple[str, ...]:
+    """How a cluster stands, in words: ``ok``, or what is wrong with it."""
     if member.removed:
         return ("removed",)
     words = []

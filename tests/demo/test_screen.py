@@ -34,7 +34,10 @@ class Scene:
             place=("cluster2", "cluster2-n1"),
             elected=True,
         )
-        self.watcher.used["cluster2", "cluster2-n1"] = {"u": ("step", 200)}
+        self.watcher.used["cluster2", "cluster2-n1"] = {
+            "u": ("step", 200),
+            "s": ("system", 500),
+        }
         self.line = Teller().lines(Stored(7, "mcs.obs.c1.proxy", 0, b"{"))[0]
         self.watcher.tail.append(self.line)
 
@@ -44,12 +47,12 @@ def console():
     return Console(file=io.StringIO(), width=100, height=34, force_terminal=True, color_system=None)
 
 
-def test_the_live_view_shows_it_all(console):
+async def test_the_live_view_shows_it_all(console):
     scene = Scene()
-    with LiveScreen(console, scene) as screen:
+    async with LiveScreen(console, scene) as screen:
         screen.begin(scenarios(KEYS)[1], 20.0, ROOM)
         console.file.truncate(0)
-        screen._live.refresh()
+        screen.view.refresh()
         text = console.file.getvalue()
 
     for part in ("cluster1", "cluster2", "240m free 1 step", "elected-step-1", "delegate in"):
@@ -59,9 +62,9 @@ def test_the_live_view_shows_it_all(console):
     assert "at best 20 s" in text
 
 
-def test_plain_lines_are_printed_as_they_come(console):
+async def test_plain_lines_are_printed_as_they_come(console):
     scene = Scene()
-    with PlainScreen(console, scene) as screen:
+    async with PlainScreen(console, scene) as screen:
         screen.begin(scenarios(KEYS)[0], 40.0, ROOM)
         scene.watcher.on_line(scene.line)
 
