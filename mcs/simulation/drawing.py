@@ -32,6 +32,8 @@ from mcs.simulation.plan import (
     Partition,
     Pause,
     Plan,
+    ReleasePod,
+    RemoveCluster,
     RemoveNode,
     SlowDelivery,
     Work,
@@ -106,7 +108,8 @@ class _Work:
         random = self._random
         kinds: list[Callable[[], Work]] = [
             *(self._delete_pod, self._delete_pod, self._delete_delegate, self._cordon_node),
-            *(self._remove_node, self._cordon_cluster, self._leave),
+            *(self._remove_node, self._cordon_cluster, self._leave, self._release),
+            self._remove_cluster,
         ]
         work = [self._burst(number) for number in range(random.randint(1, 4))]
         work += [self._job(number) for number in range(random.choice((0, 0, 1, 2)))]
@@ -184,6 +187,12 @@ class _Work:
 
     def _leave(self) -> Work:
         return Leave(at_s=self._at_s(), cluster=self._cluster(), for_s=self._for_s(20))
+
+    def _release(self) -> Work:
+        return ReleasePod(at_s=self._at_s(), number=self._number())
+
+    def _remove_cluster(self) -> Work:
+        return RemoveCluster(at_s=self._at_s(), cluster=self._cluster(), for_s=self._for_s(20))
 
 
 class _Accidents:

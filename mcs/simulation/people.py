@@ -28,6 +28,8 @@ from mcs.simulation.plan import (
     DeletePod,
     Job,
     Leave,
+    ReleasePod,
+    RemoveCluster,
     RemoveNode,
     Work,
 )
@@ -48,17 +50,9 @@ class People:
 
     async def do(self, item: Work) -> None:
         """Do one thing, to its end."""
-        world = self._world
         match item:
             case Burst():
-                place = world.places[item.cluster]
-                for number in range(item.count):
-                    name = f"{item.name}-{number}"
-                    await self._insist(place, self._pod(item, name))
-                if item.gate_s:
-                    await self._act_one.wait(item.gate_s)
-                    for number in range(item.count):
-                        await self._ungate(place, f"{item.name}-{number}")
+                await self._create(item)
             case Job():
                 self.jobs.add(item.name)
                 async with asyncio.TaskGroup() as tasks:
@@ -69,22 +63,31 @@ class People:
                 await self._delete(await self._proxies(), item.number, item.grace_s)
             case DeleteDelegate():
                 await self._delete(await self._delegates(), item.number, item.grace_s)
+            case ReleasePod():
+                if chosen := await self._delete(await self._proxies(), item.number, None):
+                    self._command(Verb.RELEASE, *chosen)
             case CordonNode():
                 await self._cordon_node(item)
             case RemoveNode():
-                await self._remove_node(world.places[item.cluster], item)
+                await self._remove_node(self._world.places[item.cluster], item)
             case CordonCluster():
                 self._command(Verb.CORDON, item.cluster)
                 await self._act_one.wait(item.for_s)
                 self._command(Verb.UNCORDON, item.cluster)
-            case Leave():
-                for name in world.of(item.cluster):
-                    world.processes[name].leave()
-                await self._act_one.wait(item.for_s)
-                for name in world.of(item.cluster):
-                    world.processes[name].come_back()
+            case Leave() | RemoveCluster():
+                await self._go_away(item)
             case _:
                 assert_never(item)
+
+    async def _create(self, item: Burst) -> None:
+        place = self._world.places[item.cluster]
+        names = [f"{item.name}-{number}" for number in range(item.count)]
+        for name in names:
+            await self._insist(place, self._pod(item, name))
+        if item.gate_s:
+            await self._act_one.wait(item.gate_s)
+            for name in names:
+                await self._ungate(place, name)
 
     def _pod(self, item: Burst | Job, name: str, *, exit_code: int = 0) -> dict[str, Any]:
         keys = self._world.keys
@@ -183,14 +186,16 @@ class People:
 
     async def _delete(
         self, found: list[tuple[Place, Pod]], number: int, grace_s: int | None
-    ) -> None:
+    ) -> tuple[str, str] | None:
+        """Delete one of these pods; gives its cluster and name."""
         if not found:
-            return
+            return None
         place, pod = found[number % len(found)]
         name = pod.metadata.name
         await self._patiently(
             lambda: place.cluster.delete(PODS, name, namespace=NAMESPACE, grace_s=grace_s)
         )
+        return place.name, name
 
     async def _cordon_node(self, item: CordonNode) -> None:
         place = self._world.places[item.cluster]
@@ -215,10 +220,29 @@ class People:
         await self._act_one.wait(item.for_s)
         await self._patiently(lambda: place.add_node(f"{name}x", place.sizes[name]))
 
-    def _command(self, verb: Verb, cluster: str) -> None:
+    async def _go_away(self, item: Leave | RemoveCluster) -> None:
+        processes = [self._world.processes[name] for name in self._world.of(item.cluster)]
+        for process in processes:
+            if isinstance(item, Leave):
+                process.leave()
+            else:
+                process.vanish()
+        if isinstance(item, RemoveCluster):
+            await self._act_one.wait(1.0)
+            self._command(Verb.REMOVE, item.cluster)
+        await self._act_one.wait(item.for_s)
+        for process in processes:
+            process.come_back()
+
+    def _command(self, verb: Verb, cluster: str, name: str = "") -> None:
         number = self._world.broker.streams[Stream.OBSERVATIONS].last
         event = OperatorCommanded(
-            id=f"{verb}-{number}", verb=verb, cluster=cluster, by="simulation"
+            id=f"{verb}-{number}",
+            verb=verb,
+            cluster=cluster,
+            namespace=NAMESPACE if name else "",
+            name=name,
+            by="simulation",
         )
         frame = ObservationFrame(source=OPERATOR, channel=verb, events=(event,))
         self._world.broker.store([(subjects.operator(verb), codec.encode(frame))])

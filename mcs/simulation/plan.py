@@ -115,6 +115,21 @@ class Leave(Item, frozen=True, kw_only=True):
     for_s: float
 
 
+class ReleasePod(Item, frozen=True, kw_only=True):
+    """A user deletes an elected pod, and ``mcs release`` lets go of it at once."""
+
+    number: int
+
+
+class RemoveCluster(Item, frozen=True, kw_only=True):
+    """A cluster's agents vanish, people take it for dead (``mcs cluster remove``), and after a
+    while it returns.
+    """
+
+    cluster: str
+    for_s: float
+
+
 # -- accidents -----------------------------------------------------------------------------------
 
 
@@ -210,7 +225,18 @@ class BreakWatches(Item, frozen=True, kw_only=True):
     compact: bool
 
 
-Work = Burst | Job | DeletePod | DeleteDelegate | CordonNode | RemoveNode | CordonCluster | Leave
+Work = (
+    Burst
+    | Job
+    | DeletePod
+    | DeleteDelegate
+    | CordonNode
+    | RemoveNode
+    | CordonCluster
+    | Leave
+    | ReleasePod
+    | RemoveCluster
+)
 Accident = (
     Kill
     | Pause
@@ -253,7 +279,14 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             match item:
                 case BadFrame() | BadRequests():
                     pass
-                case ApiErrors() | ApiDown() | BreakWatches() | Leave() | RemoveNode():
+                case (
+                    ApiErrors()
+                    | ApiDown()
+                    | BreakWatches()
+                    | Leave()
+                    | RemoveNode()
+                    | RemoveCluster()
+                ):
                     harmed.add(item.cluster)
                 case Kill() | Pause() | BadAppends() | SlowDelivery() if "agent" in item.process:
                     harmed.add(item.process.split("-")[1])

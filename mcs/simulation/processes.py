@@ -80,6 +80,11 @@ class Process:
         if self.started is not None:
             self.started.stop()
 
+    def vanish(self) -> None:
+        """Be killed, until ``come_back``."""
+        self._wanted.clear()
+        self._killed.set()
+
     def come_back(self) -> None:
         """Be there again."""
         self._wanted.set()

@@ -18,6 +18,8 @@ from mcs.simulation.plan import (
     DeletePod,
     Job,
     Leave,
+    ReleasePod,
+    RemoveCluster,
     RemoveNode,
 )
 from mcs.simulation.world import World
@@ -152,5 +154,30 @@ def test_a_cluster_leaves_and_comes_back():
         await doing
         await asyncio.sleep(10)
         assert not state.membership.members["c2"].left
+
+    played(scene)
+
+
+def test_a_pod_is_released_by_a_command():
+    async def scene(world, people):
+        await people.do(BURST)
+        await asyncio.sleep(3)
+        world.places["c2"].cluster.stop()  # so that its delegate's end is not told
+        await people.do(ReleasePod(at_s=0, number=0))
+        await asyncio.sleep(20)
+        assert "b-0" not in await pods(world, "c1")
+
+    played(scene)
+
+
+def test_a_cluster_is_removed_and_returns():
+    async def scene(world, people):
+        state = world.schedulers["scheduler-1"].state
+        doing = asyncio.create_task(people.do(RemoveCluster(at_s=0, cluster="c2", for_s=10)))
+        await asyncio.sleep(5)
+        assert state.membership.members["c2"].removed
+        await doing
+        await asyncio.sleep(30)
+        assert not state.membership.members["c2"].removed
 
     played(scene)
