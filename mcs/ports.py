@@ -1,7 +1,7 @@
 """The border: what the loops need of the world, as small protocols. The first ``async def`` here.
 
 Everything below this file is pure. Each protocol has a real adapter and an in-memory twin, and one
-contract suite (``tests/contracts``) that both pass.
+contract suite (``tests/contracts``) that both pass; an ``Archive`` is a folder, which needs none.
 """
 
 from __future__ import annotations
