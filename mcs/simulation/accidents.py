@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TypeVar, assert_never
+from typing import Final, TypeVar, assert_never
 
-from mcs.events import codec
+import msgspec
+
+from mcs.adapters.memory_log import MemoryBroker
+from mcs.errors import BadFrame as Unreadable
+from mcs.events import codec, subjects
 from mcs.events.frames import ObservationFrame
-from mcs.events.observations import Ticked
+from mcs.events.observations import ResyncStarted, Ticked
 from mcs.ports import Stream
 from mcs.simulation.act_one import ActOne
 from mcs.simulation.plan import (
@@ -27,6 +31,9 @@ from mcs.simulation.plan import (
 from mcs.simulation.world import World
 
 T = TypeVar("T")
+
+UNREADABLE: Final = 6
+"""Kinds of bad frames that nobody can read or place; the others are ``forged``."""
 
 
 class Accidents:
@@ -61,7 +68,7 @@ class Accidents:
                 await self._act_one.wait(item.for_s)
                 weather.requests = 0
             case BadFrame():
-                world.broker.store([bad_frame(item)])
+                world.broker.store([forged(item, world.broker) or bad_frame(item)])
             case ApiErrors():
                 await self._during(weather.api, item.cluster, item.rate, item.for_s)
             case ApiDown():
@@ -115,3 +122,30 @@ def bad_frame(item: BadFrame) -> tuple[str, bytes]:
         b"[" * 2000,
     )
     return subject, samples[item.kind % len(samples)]
+
+
+def forged(item: BadFrame, broker: MemoryBroker) -> tuple[str, bytes] | None:
+    """A frame made of real ones: the cluster's last one again, or with a number that does not
+    follow, or another cluster's next one on this one's subject. None: nobody has spoken yet.
+    """
+    mine = subjects.observation(item.cluster, subjects.CAPACITY)
+    spoken: dict[str, ObservationFrame] = {}
+    for stored in broker.streams[Stream.OBSERVATIONS].messages:
+        try:
+            frame, _ = codec.decode_observation(stored.subject, stored.data)
+        except Unreadable:
+            continue
+        if frame.channel == subjects.CAPACITY and frame.epoch < stored.sequence:
+            spoken[stored.subject] = frame
+    kind = item.kind - UNREADABLE
+    last = spoken.pop(mine, None)
+    if kind == 0 and last is not None:
+        return mine, codec.encode(last)
+    if kind == 1 and last is not None:
+        return mine, codec.encode(msgspec.structs.replace(last, number=last.number + 5))
+    if kind == 2 and spoken:
+        other = spoken[min(spoken)]
+        events = (ResyncStarted(reason="forged"),)
+        next_one = msgspec.structs.replace(other, number=other.number + 1, events=events)
+        return mine, codec.encode(next_one)
+    return None

@@ -7,9 +7,11 @@ import pytest
 from mcs.errors import BadFrame as Unreadable
 from mcs.errors import Unreachable
 from mcs.events import codec
+from mcs.events.frames import ObservationFrame
+from mcs.events.observations import Ticked
 from mcs.objects.kinds import NODES
 from mcs.ports import Stream
-from mcs.simulation.accidents import Accidents, bad_frame
+from mcs.simulation.accidents import UNREADABLE, Accidents, bad_frame, forged
 from mcs.simulation.act_one import ActOne
 from mcs.simulation.loop import run_virtually
 from mcs.simulation.plan import (
@@ -136,7 +138,7 @@ def test_an_api_server_is_down_for_a_while():
 
 def test_bad_frames_are_bad():
     refused = 0
-    for kind in range(6):
+    for kind in range(UNREADABLE):
         subject, data = bad_frame(BadFrame(at_s=0, cluster="c1", kind=kind))
         assert subject == "mcs.obs.c1.capacity"
         try:
@@ -144,3 +146,30 @@ def test_bad_frames_are_bad():
         except Unreadable:
             refused += 1
     assert refused == 5  # one is well formed, of an epoch that never was
+
+
+def test_forged_frames_are_made_of_real_ones():
+    def frame(at, number, source="c1", epoch=1):
+        frame = ObservationFrame(
+            source=source, epoch=epoch, channel="capacity", number=number, events=(Ticked(),)
+        )
+        return f"mcs.obs.{at}.capacity", codec.encode(frame)
+
+    async def main():
+        broker = World(QUIET).broker
+        items = [BadFrame(at_s=0, cluster="c1", kind=UNREADABLE + each) for each in range(3)]
+        assert [forged(item, broker) for item in items] == [None, None, None]
+        broker.store([("mcs.obs.c1.capacity", b"nothing")])
+        broker.store([frame("c1", 3)])
+        broker.store([frame("c2", 8, "c2", 2)])
+        broker.store([frame("c1", 7, epoch=999)])
+        again, beyond, misrouted = (forged(item, broker) for item in items)
+        assert again == frame("c1", 3)
+        assert beyond == frame("c1", 8)
+        subject, data = misrouted
+        assert subject == "mcs.obs.c1.capacity"
+        assert codec.decode_observation("mcs.obs.c2.capacity", data)[0].number == 9
+        with pytest.raises(Unreadable):
+            codec.decode_observation(subject, data)
+
+    run_virtually(main())
