@@ -46,10 +46,8 @@ def differences(mine: State, other: State) -> list[str]:
     return found
 
 
-def digest_defects(state: State) -> list[str]:
-    """What is wrong with a state's digest: entries that changed without a mark, so that it would
-    be another if it were computed afresh; and fields that could change without changing it.
-    """
+def stale_digests(state: State) -> list[str]:
+    """Tables of which an entry changed without a mark: computed afresh, the digest is another."""
     found = []
     for name, (table, kept) in _tables(state).items():
         fresh: Digest[Any] = Digest()
@@ -57,6 +55,14 @@ def digest_defects(state: State) -> list[str]:
             fresh.touch(key)
         if fresh.settle(table.get) != kept.settle(table.get):
             found.append(f"the digest kept of {name} is not that of its entries")
+    return found
+
+
+def digest_defects(state: State) -> list[str]:
+    """What is wrong with a state's digest: it is stale, or a field may change without changing
+    it.
+    """
+    found = stale_digests(state)
     plain = copied(state)
     for table, kept in _tables(plain).values():
         for key in table:

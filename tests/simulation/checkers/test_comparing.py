@@ -8,6 +8,7 @@ from mcs.events.observations import ResyncStarted
 from mcs.projections.backlog import Backlog
 from mcs.projections.state import State
 from mcs.services.snapshots import pack
+from mcs.simulation.checkers.checkers import RARE
 from mcs.simulation.checkers.comparing import copied, differences, digest_defects
 from tests.building import delegate, node, pod, proxy
 from tests.simulation.checkers.watched import Watched
@@ -108,6 +109,15 @@ def test_i3_an_entry_that_changed_and_was_not_marked():
     state.ledger.placements["u1.1"].evicted = True
 
     assert digest_defects(state) == ["the digest kept of placements is not that of its entries"]
+
+
+def test_i3_such_an_entry_is_found_while_it_is_there():
+    world = whole()
+    world.checkers.journal.replayed.ledger.placements["u1.1"].evicted = True
+    for _ in range(RARE - 2):
+        assert world.found() == []
+
+    assert any("I3: the digest kept of placements" in text for text in world.found())
 
 
 def test_i3_a_snapshot_folded_on_is_the_whole_log():
