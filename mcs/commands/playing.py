@@ -14,7 +14,7 @@ import msgspec
 from mcs import app
 from mcs.adapters.clock import SystemClock
 from mcs.commands.progress import Shown
-from mcs.commands.reading import Output, moment_of
+from mcs.commands.reading import PATIENCE_S, Output, moment_of
 from mcs.errors import BadSettings
 from mcs.ports import EventLog
 from mcs.services.moments import Moment, asked_moment
@@ -49,7 +49,7 @@ async def play(source: app.LogSource, playing: Playing) -> None:
         if start is not None and start.time_ns > end.time_ns:
             raise BadSettings("--since is later than --at: there is nothing to play between them")
         player = _player(log, playing, start, end)
-        with Shown("messages") as shown:
+        with Shown("messages", patience_s=PATIENCE_S) as shown:
             await player.wind(lambda done, whole: shown.show("winding", done, whole))
         output = Output(highlight=False)
         live = output.is_terminal and not playing.plain

@@ -28,10 +28,13 @@ _LINE_S: Final = 5.0
 
 
 class Shown:
-    """Progress of steps one after the other; ``unit`` is what is counted: ``messages``."""
+    """Progress of steps one after the other; ``unit`` is what is counted: ``messages``. Work that
+    is done within ``patience_s`` goes unmentioned.
+    """
 
-    def __init__(self, unit: str) -> None:
+    def __init__(self, unit: str, *, patience_s: float = 0.0) -> None:
         self._unit = unit
+        self._waits_until = time.monotonic() + patience_s
         self._title = ""
         self._began = self._told = time.monotonic()
         self._task: TaskID | None = None
@@ -47,8 +50,6 @@ class Shown:
             )
 
     def __enter__(self) -> Self:
-        if self._bar is not None:
-            self._bar.start()
         return self
 
     def __exit__(
@@ -64,9 +65,12 @@ class Shown:
         """So far ``done`` of ``total``, in the step ``title``."""
         now = time.monotonic()
         if title != self._title:
-            self._title, self._began, self._told = title, now, now
-            if self._bar is not None:
-                self._task = self._bar.add_task(title, total=total)
+            self._title, self._began, self._told, self._task = title, now, now, None
+        if now < self._waits_until:
+            return
+        if self._bar is not None and self._task is None:
+            self._bar.start()
+            self._task = self._bar.add_task(title, total=total)
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=done, total=total)
         elif now - self._told >= _LINE_S:

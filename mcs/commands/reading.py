@@ -25,6 +25,8 @@ from mcs.views.painting import paint
 from mcs.views.tables import exported_view, status_view, token_line
 from mcs.views.words import say
 
+PATIENCE_S = 1.0
+"""A fold that is over so soon shows no progress."""
 _DAY_NS = 86_400_000_000_000
 
 
@@ -107,8 +109,8 @@ async def moment_of(source: app.LogSource, log: EventLog, at: str) -> Moment:
 
 
 async def fold_shown(log: EventLog, state: State, ends: Ends) -> None:
-    """``fold``, with its progress on standard error."""
-    with Shown("messages") as shown:
+    """``fold``; where it takes long, its progress is on standard error."""
+    with Shown("messages", patience_s=PATIENCE_S) as shown:
         await fold(log, state, ends, told=lambda done, whole: shown.show("folding", done, whole))
 
 

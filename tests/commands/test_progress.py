@@ -70,3 +70,16 @@ def test_a_terminal_sees_a_bar(monkeypatch):
 
     assert "OBSERVATIONS" in screen.getvalue() and "10/10" in screen.getvalue()
     assert "3/3" in screen.getvalue()
+
+
+def test_patience_leaves_short_work_without_a_bar(clock, monkeypatch):
+    screen = Terminal()
+    monkeypatch.setattr(progress.sys, "stderr", screen)
+    with Shown("messages", patience_s=1.0) as shown:
+        shown.show("folding", 5, 10)
+        before = screen.getvalue()
+        clock[0] += 2
+        shown.show("folding", 8, 10)
+
+    assert before == ""
+    assert "8/10" in screen.getvalue()
