@@ -11,6 +11,7 @@ from random import Random
 from typing import Final
 
 from mcs.simulation.plan import (
+    BAD_FRAMES,
     Accident,
     ApiDown,
     ApiErrors,
@@ -47,7 +48,7 @@ _CALM: Final = 25  # one in so many has no accidents
 def draw(seed: int) -> Plan:
     """The plan of ``seed``; the same one for ever, as long as the simulator is the same."""
     shape = _random(seed, "shape")
-    clusters = _clusters(shape)
+    clusters = _clusters(shape, _random(seed, "pods"))
     schedulers = shape.choice((1, 2, 2, 3))
     act_one_s = shape.uniform(20, 45)
     work = _Work(_random(seed, "work"), clusters, act_one_s).all()
@@ -77,7 +78,7 @@ def _random(seed: int, what: str) -> Random:
     return Random(f"{seed}/{what}")  # noqa: S311 (repeatable chance is the point)
 
 
-def _clusters(random: Random) -> tuple[ClusterPlan, ...]:
+def _clusters(random: Random, limits: Random) -> tuple[ClusterPlan, ...]:
     found = []
     for number in range(random.choice((1, 2, 2, 2, 3))):
         roles: tuple[str, ...] = ("source", "target")
@@ -87,6 +88,7 @@ def _clusters(random: Random) -> tuple[ClusterPlan, ...]:
             ClusterPlan(
                 name=f"c{number + 1}",
                 nodes=tuple(random.choice((500, 1000, 2000)) for _ in range(random.randint(1, 3))),
+                pods=limits.choice((20, 20, 20, 3)),
                 agents=random.choice((1, 1, 1, 2)),
                 roles=roles,
                 begins_s=random.uniform(5, 15) if number and random.random() < 0.15 else 0.0,
@@ -263,7 +265,7 @@ class _Accidents:
         return BadRequests(at_s=self._at_s(), for_s=self._for_s(), rate=rate)
 
     def _bad_frame(self) -> Accident:
-        kind = self._random.randrange(6)
+        kind = self._random.randrange(BAD_FRAMES)
         return BadFrame(at_s=self._at_s(), cluster=self._cluster(), kind=kind)
 
     def _api_errors(self) -> Accident:

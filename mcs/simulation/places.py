@@ -56,7 +56,7 @@ class Place:
 
     async def add_node(self, name: str, milli: int) -> None:
         """Another machine. Raises ClusterError."""
-        allocatable = {"cpu": f"{milli}m", "memory": "4Gi", "pods": "20"}
+        allocatable = {"cpu": f"{milli}m", "memory": "4Gi", "pods": f"{self.plan.pods}"}
         self.sizes[name] = milli
         self.nodes.add(name)
         await add_node(self.cluster, name, allocatable, clock=self._clock)

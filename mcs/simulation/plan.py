@@ -8,16 +8,22 @@ that an item still means something after others were taken away.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
+BAD_FRAMES: Final = 9
+"""Kinds of bad frames."""
+
 
 class ClusterPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """A cluster: millicores of each node, how many agents compete for it, when it joins."""
+    """A cluster: millicores of each node, how many pods each may hold, how many agents compete for
+    it, when it joins.
+    """
 
     name: str
     nodes: tuple[int, ...]
+    pods: int = 20
     agents: int = 1
     roles: tuple[str, ...] = ("source", "target")
     begins_s: float = 0.0
