@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from mcs.errors import BadSettings, LogLost, Unavailable
+from mcs.errors import BadSettings, NoStream, Unavailable
 from mcs.names import Keys
 from mcs.ports import Stream
 from mcs.settings import SOURCE, AgentSettings, SchedulerSettings
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from mcs.adapters.jetstream import JetStream
-    from mcs.ports import Cluster, EventLog
+    from mcs.ports import Cluster, EventLog, Snapshots
     from mcs.services.policies import Policies
     from mcs.services.registration import Registration
     from mcs.services.webhook import Webhook
@@ -106,6 +106,16 @@ async def open_log(source: LogSource, *, name: str) -> AsyncGenerator[EventLog, 
         yield log
     finally:
         await log.close()
+
+
+def snapshots_beside(source: LogSource, log: EventLog) -> Snapshots | None:
+    """The saved states beside a live log, opened from ``source``; an exported one has none."""
+    if source.folder:
+        return None
+    from mcs.adapters.jetstream import JetStream
+    from mcs.adapters.jetstream_snapshots import JetStreamSnapshots
+
+    return JetStreamSnapshots(log.connection) if isinstance(log, JetStream) else None
 
 
 @contextlib.asynccontextmanager
@@ -205,7 +215,11 @@ async def _log_when_there(
     stack: contextlib.AsyncExitStack, source: LogSource, name: str
 ) -> JetStream:
     """A connection to the log, however late NATS starts and its streams are made: nothing has to
-    be started in an order. Raises BadSettings.
+    be started in an order.
+
+    Raises:
+        BadSettings: no connection is possible.
+        LogLost: a stream is there, and not whole.
     """
     log: JetStream | None = None
     said = ""
@@ -215,7 +229,7 @@ async def _log_when_there(
                 log = await stack.enter_async_context(open_nats(source, name=name))
             for stream in Stream:
                 await log.info(stream)
-        except (Unavailable, LogLost) as error:
+        except (Unavailable, NoStream) as error:
             if str(error) != said:
                 _logger.warning("waiting for NATS: %s", error)
             said = str(error)

@@ -20,7 +20,7 @@ from mcs.names import Keys
 from mcs.ports import EventLog, Stream
 from mcs.services.findings import Difference, Findings
 from mcs.services.reading import Ends, chronicle
-from mcs.services.verifying import verify
+from mcs.services.verifying import earliest, verify
 from mcs.views.lines import Line, Teller
 from mcs.views.verdicts import EXIT_CODES, report, verdict_of, verdict_view
 
@@ -37,12 +37,15 @@ async def verified(source: app.LogSource, *, domain: str, expect: str, as_json: 
     """
     expected, began = Seal.parse(expect) if expect else None, time.monotonic()
     async with app.open_log(source, name="mcs verify") as log:
+        start = await earliest(app.snapshots_beside(source, log), log)
         with Shown("messages") as shown:
 
             def told(done: int, total: int, _: Findings) -> None:
                 shown.show("verifying", done, total)
 
-            found = await verify(log, Keys(domain), now_s=time.time(), expected=expected, told=told)
+            found = await verify(
+                log, Keys(domain), now_s=time.time(), expected=expected, start=start, told=told
+            )
         seconds = time.monotonic() - began
         led = [await leading(log, each) for each in found.differences]
     exported = bool(source.folder)

@@ -102,6 +102,8 @@ class Auditor:
             self.observed = self._state.observed
         else:
             self._pass(stored)
+        if not isinstance(self._state, _Watched):
+            self._judge(stored)
         self.findings.counts.observations += 1
         if sequence == self._expected.observed.sequence:
             self._hold(Stream.OBSERVATIONS, self.observed, self._expected.observed)
@@ -197,6 +199,9 @@ class Auditor:
             message = (stored.sequence, stored.subject, stored.time_ns, stored.data)
             seen = running(self.observed.digest, *message)
         self.observed = Last(sequence=stored.sequence, digest=seen)
+
+    def _judge(self, stored: Stored) -> None:
+        """Judge an observation that the state does not show."""
         try:
             frame, _ = codec.decode_observation(stored.subject, stored.data)
         except BadFrame:

@@ -12,15 +12,16 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from mcs.errors import LogLost
+from mcs.errors import BadSnapshot, LogLost, Unavailable
 from mcs.events.frames import digest
 from mcs.events.seals import Seal
 from mcs.names import Keys
-from mcs.ports import EventLog, Reader, Stored, Stream
+from mcs.ports import EventLog, Reader, Snapshots, Stored, Stream
 from mcs.projections.state import State
 from mcs.services.auditing import Auditor, Differs
 from mcs.services.findings import Difference, Findings, Flaw
 from mcs.services.reading import Ends, stored_at
+from mcs.services.snapshots import unpack
 
 _PAGE: Final = 1000
 _CYCLE_MOST: Final = 1000  # frames; an atomic batch holds no more
@@ -38,7 +39,7 @@ async def verify(
     start: State | None = None,
     told: Told | None = None,
 ) -> Findings:
-    """Walk both logs from their heads to their ends as they are now.
+    """Walk both logs from their heads to their ends as they are now; ``start``: see ``earliest``.
 
     Raises:
         LogLost: a stream is not there, or has a hole.
@@ -56,6 +57,27 @@ async def verify(
     findings = auditor.settle()
     findings.newest_s = max(0.0, now_s - newest_ns / 1e9) if newest_ns else None
     return findings
+
+
+async def earliest(snapshots: Snapshots | None, log: EventLog) -> State | None:
+    """The oldest saved state from which a log whose observations were trimmed can be derived; None
+    where there is none, or none is needed. It is believed only if the log's next cycle names it.
+    """
+    head = (await log.info(Stream.OBSERVATIONS)).first
+    if snapshots is None or head == 1:
+        return None
+    try:
+        names = await snapshots.names()
+    except Unavailable:
+        return None
+    for name in reversed(names):
+        try:
+            _, state = unpack(await snapshots.load(name))
+        except (BadSnapshot, Unavailable):
+            continue
+        if state.observed.sequence >= head - 1:
+            return state
+    return None
 
 
 class _Walk:

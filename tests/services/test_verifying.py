@@ -7,13 +7,15 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from mcs.adapters.memory_snapshots import MemorySnapshots
 from mcs.events import codec
 from mcs.events.observations import Phase, Verb
 from mcs.events.seals import Seal
 from mcs.names import Keys
 from mcs.ports import Stored, Stream
 from mcs.services.findings import Flaw, Held
-from mcs.services.verifying import verify
+from mcs.services.snapshots import pack
+from mcs.services.verifying import earliest, verify
 from tests.building import World, delegate, deleted, node, proxy
 from tests.stored import StoredLog
 
@@ -507,6 +509,40 @@ def test_from_a_snapshot_on_cycles_are_derived_again():
     assert found.clean, found.differences
     assert found.counts.derived == 2
     assert found.counts.chain_only == found.counts.cycles - 2
+
+
+async def test_the_oldest_snapshot_that_is_whole_and_reaches_the_head_is_gone_on_from():
+    world = eventful()
+    snapshots = MemorySnapshots()
+    states = {}
+    for name in ("too-old", "oldest", "newest"):
+        world.tick()
+        states[name] = world.replay()
+        await snapshots.save(name, pack(states[name], {}, 0.0))
+        step(world)
+    await snapshots.save("damaged", b"x")
+    log = StoredLog.of(world)
+    assert await earliest(snapshots, log) is None, "nothing is missing"
+
+    log.trim(Stream.OBSERVATIONS, states["oldest"].observed.sequence + 1)
+    found = await earliest(snapshots, log)
+
+    assert found.digest() == states["oldest"].digest()
+    assert (await verify(log, Keys(), now_s=0, start=found)).counts.derived == 2
+
+
+async def test_a_snapshot_of_another_history_is_not_believed():
+    world = eventful()
+    world.tick()
+    snapshot = world.replay()
+    snapshot.elapsed_ms += 1
+    step(world)
+    log = StoredLog.of(world)
+    log.trim(Stream.OBSERVATIONS, snapshot.observed.sequence + 1)
+
+    found = await verify(log, Keys(), now_s=0, start=snapshot)
+
+    assert found.counts.derived == 0
 
 
 def test_an_empty_log_is_clean():
