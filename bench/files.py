@@ -19,7 +19,8 @@ from pathlib import Path
 from bench.reporting import Report, arguments
 from mcs.adapters.clock import SystemClock
 from mcs.adapters.files import open_folder
-from mcs.adapters.files_archive import LEVEL, SEGMENT_BYTES, open_archive
+from mcs.adapters.files_archive import SEGMENT_BYTES, open_archive
+from mcs.adapters.files_segment import LEVEL
 from mcs.adapters.memory_log import MemoryBroker
 from mcs.events import codec, subjects
 from mcs.events.frames import ObservationFrame

@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
-import gzip
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,22 +28,17 @@ from mcs.adapters.files_format import (
     MANIFEST,
     Kept,
     Manifest,
-    Segment,
-    encode_line,
     read_manifest,
-    segment_name,
-    sha256,
     utc,
 )
-from mcs.errors import BadSettings
+from mcs.adapters.files_segment import GrowingSegment
+from mcs.errors import BadSettings, LogLost
 from mcs.events.event import Last
-from mcs.events.frames import digest, running
 from mcs.events.seals import Seal
 from mcs.ports import Archived, Clock, Mark, Stored, Stream, StreamInfo
 
 SEGMENT_BYTES: Final = 4 * 1024 * 1024
 SEGMENT_MESSAGES: Final = 20_000
-LEVEL: Final = 3  # three times as fast as 6, and a fifth larger, on frames with manifests
 _PART: Final = ".part"
 _SEGMENT: Final = re.compile(r"(observations|decisions)-\d{12,}-\d{12,}\.jsonl\.gz(\.part)?")
 _LOCK: Final = "lock"
@@ -77,6 +71,7 @@ def open_archive(
             stack.enter_context(_locked(folder))
             manifest = read_manifest(folder) or Manifest()
             archive = FolderArchive(folder, clock, manifest, segment_bytes, segment_messages)
+            archive.check()
             archive.clean()
         yield archive
 
@@ -96,7 +91,7 @@ class FolderArchive:
         self.manifest = manifest
         self._clock = clock
         self._limits = segment_bytes, segment_messages
-        self._growing: dict[Stream, _Growing] = {}
+        self._growing: dict[Stream, GrowingSegment] = {}
 
     @property
     def place(self) -> str:
@@ -140,6 +135,23 @@ class FolderArchive:
             # In a thread: meanwhile the connection to NATS is served.
             await asyncio.to_thread(self._keep, stream, growing)
 
+    def check(self) -> None:
+        """Whether the files that the manifest names are there, as long as they were.
+
+        Raises:
+            LogLost: one is not; nothing can be added to what is not whole.
+        """
+        for kept in self.manifest.streams.values():
+            for segment in kept.segments:
+                path = self.folder / segment.file
+                size = path.stat().st_size if path.exists() else None
+                if size != segment.size:
+                    found = "is missing" if size is None else f"has {size} bytes of {segment.size}"
+                    raise LogLost(
+                        f"{path} {found}: this export is not whole; bring the file back, or export "
+                        "into another folder"
+                    )
+
     def clean(self) -> None:
         """Remove files of ours that the manifest does not name."""
         named = {each.file for kept in self.manifest.streams.values() for each in kept.segments}
@@ -147,22 +159,22 @@ class FolderArchive:
             if _SEGMENT.fullmatch(path.name) and path.name not in named:
                 path.unlink()
 
-    def _grow(self, stream: Stream) -> _Growing:
+    def _grow(self, stream: Stream) -> GrowingSegment:
         """The segment to add to: after the last one, or in place of a small one."""
         kept = self.manifest.streams[stream]
         most_bytes, most_messages = self._limits
         last = kept.segments[-1] if kept.segments else None
         if last and last.bytes * 2 < most_bytes and (last.last - last.first) * 2 < most_messages:
-            growing = _Growing(kept, stream, kept.segments[:-1])
+            growing = GrowingSegment(kept, stream, kept.segments[:-1])
             for stored in read_segment(self.folder, last):
                 growing.add(stored)
             growing.news = False
         else:
-            growing = _Growing(kept, stream, kept.segments)
+            growing = GrowingSegment(kept, stream, kept.segments)
         self._growing[stream] = growing
         return growing
 
-    def _keep(self, stream: Stream, growing: _Growing) -> None:
+    def _keep(self, stream: Stream, growing: GrowingSegment) -> None:
         segment, data = growing.segment()
         kept = self.manifest.streams[stream]
         with _refusing(self.folder):
@@ -204,58 +216,6 @@ class FolderArchive:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-class _Growing:
-    """A segment in memory; ``news``: it holds something that no file does."""
-
-    def __init__(self, kept: Kept, stream: Stream, before: tuple[Segment, ...]) -> None:
-        self.before = before
-        self.lines: list[bytes] = []
-        self.size = 0
-        self.news = False
-        self._stream = stream
-        self._first: Stored | None = None
-        self._last: Stored | None = None
-        self._next = before[-1].last + 1 if before else kept.first
-        # A running digest is of a whole stream: there is none where the head was trimmed.
-        self._runs = stream is Stream.OBSERVATIONS and kept.first == 1
-        self._running = before[-1].running if before else ""
-
-    def add(self, stored: Stored) -> None:
-        """Add the next message."""
-        assert stored.sequence == self._next, f"{stored.sequence} is not {self._next}"
-        self._next += 1
-        self._first = self._first or stored
-        self._last = stored
-        line = encode_line(stored)
-        self.lines.append(line)
-        self.size += len(line)
-        self.news = True
-        if self._runs:
-            self._running = running(
-                self._running, stored.sequence, stored.subject, stored.time_ns, stored.data
-            )
-
-    def segment(self) -> tuple[Segment, bytes]:
-        """What the manifest says of it, and the file."""
-        first, last = self._first, self._last
-        assert first is not None
-        assert last is not None
-        data = gzip.compress(b"".join(self.lines), LEVEL, mtime=0)
-        segment = Segment(
-            file=segment_name(self._stream, first.sequence, last.sequence),
-            first=first.sequence,
-            last=last.sequence,
-            first_time_ns=first.time_ns,
-            last_time_ns=last.time_ns,
-            bytes=self.size,
-            size=len(data),
-            sha256=sha256(data),
-            message=digest(last.subject, last.data),
-            running=self._running,
-        )
-        return segment, data
 
 
 def _seal(streams: Mapping[Stream, Kept]) -> Seal:

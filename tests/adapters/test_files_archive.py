@@ -272,11 +272,31 @@ async def test_a_folder_that_cannot_be_made_is_the_users_to_mend(tmp_path):
         await export_of(broker(3), tmp_path / "file" / "export")
 
 
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda path: path.unlink(), "is missing"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-5]), "bytes of"),
+    ],
+)
+async def test_nothing_is_added_to_an_export_that_is_not_whole(tmp_path, damage, words):
+    made = broker(9)
+    await export_of(made, tmp_path)
+    first = open_folder(tmp_path).manifest.streams[OBS].segments[0]
+    damage(tmp_path / first.file)
+    before = files_of(tmp_path)
+    fill(made, 9)
+
+    with pytest.raises(LogLost, match=f"{first.file} .*{words}"):
+        await export_of(made, tmp_path)
+    assert files_of(tmp_path) == before
+
+
 async def test_a_damaged_last_segment_is_not_built_upon(tmp_path):
     made = broker(4)
     await export_of(made, tmp_path, segment_messages=100)
     (name,) = named(tmp_path)
-    (tmp_path / name).write_bytes(b"")
+    (tmp_path / name).write_bytes(bytes((tmp_path / name).stat().st_size))
     fill(made, 1)
 
     with pytest.raises(LogLost, match=name):
