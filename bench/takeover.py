@@ -100,12 +100,12 @@ async def take_over(federation: Federation, name: str) -> Taken:
         )
     finally:
         await decisions.close()
-    await api.wait_pod(name, "Succeeded", timeout_s=90)
     before = len(_FOLDED.findall(victim.log.read_text()))
     await victim.start()
     await federation.wait(
         "a standby", lambda: len(_FOLDED.findall(victim.log.read_text())) > before
     )
+    await api.wait_pod(name, "Succeeded", timeout_s=90)
     return Taken(claimed_s - killed_s, placed_s - killed_s)
 
 

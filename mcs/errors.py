@@ -13,6 +13,7 @@ McsError
     Uncertain             no answer came; it may be stored: settle before anything else
     Unavailable           nothing reached the log: try again
     LogLost               the log ends before what was known, or is another one: stop
+      NoStream            there is no such stream: at a start wait for it, later stop
     TooLarge              the message exceeds what the server takes: split or refuse it
     BadSnapshot           a saved state that cannot be used: take an older one, or the log
   ClusterError
@@ -85,6 +86,10 @@ class Unavailable(LogError):
 
 class LogLost(LogError):
     """The log ends before what was known of it, or is not the log that was known."""
+
+
+class NoStream(LogLost):
+    """There is no such stream: not yet, or not any more."""
 
 
 class TooLarge(LogError):

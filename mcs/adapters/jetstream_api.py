@@ -18,11 +18,14 @@ import msgspec
 from nats.aio.msg import Msg
 
 from mcs.adapters.jetstream_connection import Connection
-from mcs.errors import LogError, LogLost, TooLarge, Unavailable, Uncertain
+from mcs.errors import LogError, LogLost, NoStream, TooLarge, Unavailable, Uncertain
 from mcs.ports import Stored, Stream
 
 IDENTITY: Final = "mcs.identity"
 """Key of a stream's identity in its metadata."""
+
+REMEDY: Final = "the log lost acknowledged messages; restore NATS from its backup"
+"""What a finding of loss ends with."""
 
 STREAM_NOT_FOUND: Final = 10059
 MESSAGE_NOT_FOUND: Final = 10037
@@ -159,7 +162,7 @@ def hole(state: StreamState, stream: Stream) -> LogLost | None:
         return None
     return LogLost(
         f"{stream} counts from {state.first_seq} to {state.last_seq}, but {missing} of these "
-        "messages are not in it: the server's files were damaged; restore NATS from its backup"
+        f"messages are not in it; {REMEDY}"
     )
 
 
@@ -185,7 +188,7 @@ async def message(
 def reading_error(error: ApiError, stream: Stream) -> LogError:
     """What an error means to somebody who reads."""
     if error.err_code == STREAM_NOT_FOUND:
-        return LogLost(f"there is no stream {stream}; `mcs streams apply` makes it")
+        return NoStream(f"there is no stream {stream}; `mcs streams apply` makes it")
     return Unavailable(f"{stream}: {error.description} ({error.err_code})")
 
 

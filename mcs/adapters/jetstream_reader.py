@@ -20,7 +20,7 @@ from collections import deque
 from itertools import islice
 from typing import Final
 
-from mcs.adapters.jetstream_api import hole, message, stream_answer
+from mcs.adapters.jetstream_api import REMEDY, hole, message, stream_answer
 from mcs.adapters.jetstream_connection import Connection
 from mcs.adapters.jetstream_delivery import HEARTBEAT_S, Delivery
 from mcs.errors import LogError, LogLost, Unavailable
@@ -162,7 +162,9 @@ class JetStreamReader:
             raise LogLost(f"{self._stream} is another stream now: {identity}, not {self._identity}")
         if answer.state.last_seq < self._position:
             last = answer.state.last_seq
-            raise LogLost(f"{self._stream} ends at {last}, before position {self._position}")
+            raise LogLost(
+                f"{self._stream} ends at {last}, before position {self._position}; {REMEDY}"
+            )
         self._check_beginning(answer.state.first_seq, self._floor)
         await self._check_newest(answer.state.first_seq)
         self._identity = identity
@@ -194,7 +196,7 @@ class JetStreamReader:
     def _check_gap(self) -> None:
         """A gap may be ours (lost on the way) once; seen again, it is the stream's."""
         if self._gap_at == self._position:
-            self._fail(LogLost(f"{self._stream} has a hole after {self._position}"))
+            self._fail(LogLost(f"{self._stream} has a hole after {self._position}; {REMEDY}"))
         self._gap_at = self._position
 
     async def _check_nothing_was_trimmed(self, delivery: Delivery) -> None:
@@ -217,8 +219,8 @@ class JetStreamReader:
         found = await message(self._connection, self._stream, {"seq": newest.sequence})
         if found != newest:
             raise LogLost(
-                f"{self._stream} {newest.sequence} is not what was read: the stream lost its end "
-                "and grew again"
+                f"{self._stream} {newest.sequence} is not what was read; {REMEDY} (it has grown "
+                "again meanwhile)"
             )
 
     def _check_beginning(self, first: int, position: int) -> None:

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from mcs.adapters.appending import MOST_BYTES, check_append
 from mcs.adapters.memory_stream import MemoryReader, MemoryStream, matches
-from mcs.errors import LogLost, Refused, TooLarge, Unavailable, Uncertain
+from mcs.errors import NoStream, Refused, TooLarge, Unavailable, Uncertain
 from mcs.ports import Clock, Stored, Stream, StreamInfo
 
 Messages = Sequence[tuple[str, bytes]]
@@ -270,7 +270,7 @@ class MemoryLog:
         self._check_connected()
         stream = self.broker.streams.get(name)
         if stream is None:
-            raise LogLost(f"there is no stream {name}; `mcs streams apply` makes it")
+            raise NoStream(f"there is no stream {name}; `mcs streams apply` makes it")
         return stream
 
     def _check_connected(self) -> None:

@@ -11,11 +11,14 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from mcs.errors import LogError, LogLost, Unavailable
+from mcs.errors import LogError, LogLost, NoStream, Unavailable
 from mcs.ports import Stored, Stream
 
 WINDOW: Final = 3000
 """Messages sent to a reader and not yet taken by its owner."""
+
+
+_REMEDY: Final = "the log lost acknowledged messages; restore NATS from its backup"
 
 
 class MemoryStream:
@@ -65,7 +68,7 @@ class MemoryStream:
             return None
         return LogLost(
             f"{self.name} counts from {self.first} to {self.last}, but {missing} of these messages "
-            "are not in it: the server's files were damaged; restore NATS from its backup"
+            f"are not in it; {_REMEDY}"
         )
 
 
@@ -128,7 +131,7 @@ class MemoryReader:
             return
         stream = self._find()
         if stream is None:
-            self.fail(LogLost(f"there is no stream {self.name}; `mcs streams apply` makes it"))
+            self.fail(NoStream(f"there is no stream {self.name}; `mcs streams apply` makes it"))
             return
         if (lost := self._lost(stream)) is not None:
             self.fail(lost)
@@ -149,11 +152,11 @@ class MemoryReader:
         if stream.identity != self._identity:
             text = f"is another stream now: {stream.identity}, not {self._identity}"
         elif stream.last < self._position:
-            text = f"ends at {stream.last}, before position {self._position}"
+            text = f"ends at {stream.last}, before position {self._position}; {_REMEDY}"
         elif stream.first > self._position + 1:
             text = f"begins at {stream.first}, after position {self._position} + 1"
         elif self._rewritten(stream):
-            text = f"{self._position} is not what was read: the stream lost its end and grew again"
+            text = f"{self._position} is not what was read; {_REMEDY}"
         else:
             return stream.hole() if stream.missing else None
         return LogLost(f"{self.name} {text}")

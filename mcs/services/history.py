@@ -26,6 +26,7 @@ class History:
         """
         self.state = state
         self._strict = strict
+        self.newest: Stored | None = None  # observation folded
         self.unknown: list[str] = []  # tags of decisions that a newer version made
         self._log = log
         self._decisions: Reader | None = None
@@ -115,3 +116,4 @@ class History:
 
     def _observe(self, stored: Stored) -> None:
         self.state.observe(stored.sequence, stored.subject, stored.time_ns, stored.data)
+        self.newest = stored

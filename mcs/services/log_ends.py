@@ -15,7 +15,7 @@ from mcs.events import codec, subjects
 from mcs.events.event import Last
 from mcs.events.frames import digest
 from mcs.events.observations import ClusterHeartbeat
-from mcs.ports import EventLog, Stream, StreamInfo
+from mcs.ports import EventLog, Stored, Stream, StreamInfo
 from mcs.projections.state import State
 
 _ANY = "*"
@@ -82,13 +82,17 @@ class Past:
     def __init__(self) -> None:
         self._decided = Last()
         self._observed = 0
+        self._newest: Stored | None = None
         self._identities: dict[Stream, str] = {}
 
-    def remember(self, state: State, streams: Mapping[Stream, StreamInfo]) -> None:
-        """Note how far a life has come."""
+    def remember(
+        self, state: State, newest: Stored | None, streams: Mapping[Stream, StreamInfo]
+    ) -> None:
+        """Note how far a life has come; ``newest`` is the last observation it has folded."""
         if state.decided.sequence > self._decided.sequence:
             self._decided = state.decided
         self._observed = max(self._observed, state.observed.sequence)
+        self._newest = newest or self._newest
         self._identities |= {stream: info.identity for stream, info in streams.items()}
 
     async def check(self, log: EventLog, streams: Mapping[Stream, StreamInfo]) -> None:
@@ -104,4 +108,16 @@ class Past:
                 f"OBSERVATIONS ends at {streams[Stream.OBSERVATIONS].last}, but {self._observed} "
                 f"was folded: the log lost acknowledged observations; {_REMEDY}"
             )
+        await self._check_newest(log, streams[Stream.OBSERVATIONS].first)
         await check_decision(log, self._decided, "this scheduler has folded")
+
+    async def _check_newest(self, log: EventLog, first: int) -> None:
+        """A log that lost its end may have grown again."""
+        newest = self._newest
+        if newest is None or newest.sequence < first:
+            return
+        if await log.get(Stream.OBSERVATIONS, newest.sequence) != newest:
+            raise LogLost(
+                f"OBSERVATIONS {newest.sequence} is not what this scheduler has folded: the log "
+                f"lost acknowledged observations and grew again; {_REMEDY}"
+            )

@@ -98,7 +98,7 @@ class Scheduler:
         finally:
             self.active = False
             await self._history.close()
-            self._past.remember(self.state, self._streams)
+            self._past.remember(self.state, self._history.newest, self._streams)
 
     async def step(self) -> None:
         """One cycle of the active scheduler."""
@@ -146,7 +146,9 @@ class Scheduler:
                 _log.warning("not claiming: unknown decisions (%s); upgrade this scheduler", tags)
                 continue
             # A claim would take the place of a decision that was lost.
-            await check_last_words(self._log, sorted(self.state.membership.members))
+            if not await self._whole():
+                await self._clock.sleep(settings.retry_s)
+                continue
             self._claim = self._draw_id()
             claim = SchedulerClaimed(
                 reign=self.state.reign + 1, id=self._claim, version=mcs.__version__
@@ -189,7 +191,7 @@ class Scheduler:
                 uncertain = uncertain or isinstance(error, Uncertain)
                 _log.warning("append after %d: %s", cycle.after, error)
                 await self._clock.sleep(self._settings.retry_s)
-                await self._check_after_outage()
+                await self._whole()
             except Refused as error:
                 if error.actual is not None and error.actual < cycle.after:
                     raise LogLost(
@@ -200,18 +202,22 @@ class Scheduler:
                     return
                 raise
 
-    async def _check_after_outage(self) -> None:
-        """A server that comes back may have lost what the fence does not ask for.
+    async def _whole(self) -> bool:
+        """Whether the logs hold all that is known of them; False: it cannot be told now. A server
+        that comes back may have lost what the fence does not ask for.
 
         Raises:
             LogLost: it has.
         """
         try:
             streams = {stream: await self._log.info(stream) for stream in _IN_ORDER}
-            self._past.remember(self.state, self._streams)
+            self._past.remember(self.state, self._history.newest, self._streams)
             await self._past.check(self._log, streams)
+            await check_last_words(self._log, sorted(self.state.membership.members))
         except Unavailable as error:
             _log.warning("the logs cannot be compared now: %s", error)
+            return False
+        return True
 
     async def _stored(self, cycle: Cycle) -> bool:
         """Whether the message after the fence is our own first frame."""

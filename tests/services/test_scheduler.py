@@ -18,6 +18,7 @@ from mcs.services.scheduler import Scheduler
 from mcs.settings import SchedulerSettings
 from tests.building import World, node, proxy
 
+SLOW = SchedulerSettings(silence_s=0.3, mark_s=0.02, retry_s=0.01)
 QUICK = SchedulerSettings(silence_s=0.05, mark_s=0.02, retry_s=0.01)
 
 
@@ -152,6 +153,29 @@ async def test_an_active_scheduler_finds_what_was_damaged_while_nats_was_away(st
         connection.mend()
         await until(task.done)
         with pytest.raises(LogLost, match=str(stream)):
+            await task
+    assert decisions.last == end
+
+
+async def test_a_standby_does_not_claim_over_observations_that_were_lost():
+    broker = MemoryBroker(SystemClock())
+    agents = Agents(broker)
+    first, _ = scheduler(broker, "s1")
+    second, connection = scheduler(broker, "s2", SLOW)
+    decisions, observations = (broker.streams[each] for each in reversed(Stream))
+    async with running(second) as (task,):
+        async with running(first):
+            await until(lambda: first.active)
+            agents.join("c1", node())
+            await until(lambda: second.state.observed.sequence > 2)
+        connection.cut()
+        end, folded = decisions.last, second.state.observed.sequence
+        tail = [(each.subject, each.data) for each in observations.messages[folded - 2 :]]
+        # Lost, and by now it is as long as before.
+        broker.rewrite_tail(Stream.OBSERVATIONS, folded - 2, [*tail[1:], *tail])
+        connection.mend()
+        await until(task.done)
+        with pytest.raises(LogLost, match=f"OBSERVATIONS {folded} is not what"):
             await task
     assert decisions.last == end
 
