@@ -3,10 +3,11 @@
 import asyncio
 import io
 
+import msgspec
 import pytest
 from rich.console import Console
 
-from mcs import app
+from mcs import app, cli
 from mcs.demo.folder import newest_run, runs
 from mcs.demo.running import DemoSettings, demo
 from mcs.demo.scenarios import STEP_S
@@ -102,3 +103,18 @@ async def test_the_log_it_leaves_can_be_read_and_folded(played):
     assert state.parked == {}
     assert {member.left for member in state.membership.members.values()} == {True}
     assert newest_run(folder) == runs(folder)[-1]
+
+
+def test_the_log_it_leaves_is_clean(played, capsys):
+    status = ["status", "--demo-dir", str(played[2]), "--json"]
+    with pytest.raises(SystemExit):
+        cli.main(status)
+    token = msgspec.json.decode(capsys.readouterr().out)["token"]
+
+    with pytest.raises(SystemExit) as end:
+        cli.main(["verify", "--demo-dir", str(played[2]), "--expect", token])
+
+    text = capsys.readouterr().out
+    assert not end.value.code, text
+    assert "It holds the digest known outside." in text
+    assert "every cycle follows from the log" in text
