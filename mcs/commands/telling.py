@@ -13,7 +13,8 @@ import msgspec
 
 from mcs import app
 from mcs.commands.options import Unknown
-from mcs.commands.reading import Output, fold_shown, moment_of, pod_key
+from mcs.commands.progress import Shown
+from mcs.commands.reading import PATIENCE_S, Output, fold_shown, moment_of, pod_key
 from mcs.events.frames import DecisionFrame
 from mcs.names import PodKey
 from mcs.ports import EventLog
@@ -29,6 +30,7 @@ from mcs.views.timetables import history_data, history_view
 from mcs.views.told import Behind, why_data
 
 _SUGGESTED = 10
+_TOLD_EVERY = 1000  # messages
 _WIDTH = 160  # columns of what is written to a file or a pipe
 
 
@@ -48,7 +50,7 @@ async def why(
     asked_moment(at, 0.0)  # wrong words are told before anything is connected
     async with app.open_log(source, name="mcs why") as log:
         moment = await moment_of(source, log, at)
-        read = await _read(log, moment)
+        read = await _read(log, moment, key)
         stories = [
             Story.of(uid, read.teller.names.proxies[uid], read.lines)
             for uid in _uids(read, key, cluster)
@@ -78,7 +80,7 @@ async def history(
     asked_moment(at, 0.0)
     async with app.open_log(source, name="mcs history") as log:
         moment = await moment_of(source, log, at)
-        read = await _read(log, moment)
+        read = await _read(log, moment, key)
     told = [
         history_of(uid, read.teller.names.proxies[uid], read.lines, moment.time_ns)
         for uid in _uids(read, key, cluster)
@@ -95,15 +97,20 @@ def _output() -> Output:
     return Output(highlight=False, width=None if narrow else _WIDTH)
 
 
-async def _read(log: EventLog, moment: Moment) -> Read:
-    """Read both logs to a moment."""
-    read = Read(Teller(), [], Evidence())
-    async with aclosing(chronicle(log, moment.ends)) as messages:
-        async for stored in messages:
-            for line in read.teller.lines(stored):
-                read.evidence.note(line)
-                if line.uid:
-                    read.lines.append(line)
+async def _read(log: EventLog, moment: Moment, key: PodKey) -> Read:
+    """Read both logs to a moment; lines of other pods are not kept."""
+    read, done = Read(Teller(), [], Evidence()), 0
+    named = (key.namespace, key.name)
+    with Shown("messages", patience_s=PATIENCE_S) as shown:
+        async with aclosing(chronicle(log, moment.ends)) as messages:
+            async for stored in messages:
+                for line in read.teller.lines(stored):
+                    read.evidence.note(line)
+                    if line.uid and (line.proxy is None or line.proxy[1:] == named):
+                        read.lines.append(line)
+                done += 1
+                if done % _TOLD_EVERY == 0:
+                    shown.show("reading", done, moment.ends.total)
     return read
 
 
