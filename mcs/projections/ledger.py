@@ -268,7 +268,6 @@ def _see(placement: Placement, event: DelegateObserved, now_ms: int) -> None:
         stage = Stage.ENDED
     if placement.stage is Stage.DECIDED:
         placement.since_ms = now_ms  # "unschedulable too long" counts from the first sighting
-    if stage > placement.stage:
-        placement.stage = stage
+    placement.stage = max(placement.stage, stage)
     placement.seen = event
     placement.deleting = placement.deleting or event.deleting
