@@ -336,6 +336,7 @@ def test_what_is_unknown_is_answered_with_what_is_known(run, served):
     for arguments, known in (
         (("why", "default/pod-u3"), "default/pod-u2"),
         (("history", "default/pod-u3"), "default/pod-u2"),
+        (("why", "default/pod-u2", "--at", "obs:10"), "up to obs:10; no elected pod was ever seen"),
         (("why", "default/pod-u1", "--cluster", "c2"), "from cluster c2"),
         (("cluster", "cordon", "c9"), "c1, c2"),
         (("release", "c1/default/nothing"), "none is being deleted"),

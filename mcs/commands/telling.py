@@ -53,7 +53,7 @@ async def why(
         read = await _read(log, moment, key)
         stories = [
             Story.of(uid, read.teller.names.proxies[uid], read.lines)
-            for uid in _uids(read, key, cluster)
+            for uid in _uids(read, key, cluster, at)
         ]
 
         def look(state: State, frame: DecisionFrame) -> None:
@@ -83,7 +83,7 @@ async def history(
         read = await _read(log, moment, key)
     told = [
         history_of(uid, read.teller.names.proxies[uid], read.lines, moment.time_ns)
-        for uid in _uids(read, key, cluster)
+        for uid in _uids(read, key, cluster, at)
     ]
     if as_json:
         click.echo(msgspec.json.encode([history_data(each) for each in told]))
@@ -134,7 +134,7 @@ async def _behind(log: EventLog, read: Read, told: list[Explanation]) -> Behind:
     return found
 
 
-def _uids(read: Read, key: PodKey, cluster: str) -> list[str]:
+def _uids(read: Read, key: PodKey, cluster: str, at: str) -> list[str]:
     """The pods of that name, oldest first."""
     uids = [
         uid
@@ -143,14 +143,15 @@ def _uids(read: Read, key: PodKey, cluster: str) -> list[str]:
         and cluster in {"", named.cluster}
     ]
     if not uids:
-        _unknown(key, cluster, read.teller)
+        _unknown(key, cluster, at, read.teller)
     return uids
 
 
-def _unknown(key: PodKey, cluster: str, teller: Teller) -> NoReturn:
+def _unknown(key: PodKey, cluster: str, at: str, teller: Teller) -> NoReturn:
     named = teller.names.proxies.values()
     known = sorted({f"{each.namespace}/{each.name}" for each in named})
     where = f" from cluster {cluster}" if cluster else ""
+    where += f" up to {at}" if at else ""
     near = difflib.get_close_matches(str(key), known, n=_SUGGESTED) or known[:_SUGGESTED]
     if not near:
         raise Unknown(f"the log knows no pod {key}{where}; no elected pod was ever seen")
