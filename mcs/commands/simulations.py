@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections import Counter
 from pathlib import Path
@@ -12,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from mcs.simulation.campaign import Block, campaign
+from mcs.simulation.campaign import Block, campaign, hushed
 from mcs.simulation.drawing import draw
 from mcs.simulation.running import Outcome, run
 from mcs.simulation.shrinking import shrink
@@ -25,9 +24,9 @@ _SHRUNK = 3  # of many failures, so many are made smaller
 
 def one(seed: int, *, trace: bool, shrinking: bool) -> int:
     """Run one seed; returns the exit code."""
-    logging.disable(logging.CRITICAL)  # the story says it better
     console = Console(highlight=False, soft_wrap=True)
-    outcome = run(draw(seed), whole=trace)
+    with hushed():
+        outcome = run(draw(seed), whole=trace)
     if trace:
         _tell(console, outcome)
     console.print(paint(verdict(outcome)))
@@ -56,9 +55,9 @@ def many(begin: int, seeds: int, *, jobs: int, journal: Path | None, shrinking: 
             for failure in block.failures:
                 progress.console.print(f"seed {failure.seed}: {failure.text}", markup=False)
     _report(console, total, time.monotonic() - begun_s)
-    logging.disable(logging.CRITICAL)
     for failure in total.failures[:_SHRUNK]:
-        outcome = run(draw(failure.seed))
+        with hushed():
+            outcome = run(draw(failure.seed))
         console.print(paint(verdict(outcome)))
         if outcome.failure:
             _explain(console, outcome, shrinking=shrinking)
@@ -76,9 +75,10 @@ def _tell(console: Console, outcome: Outcome) -> None:
 def _explain(console: Console, outcome: Outcome, *, shrinking: bool) -> None:
     """The shortest plan found that fails the same way, and the last things that happened in it."""
     if shrinking:
-        smallest, runs = shrink(outcome, run)
+        with hushed():
+            smallest, runs = shrink(outcome, run)
+            outcome = run(smallest.plan, whole=True)
         console.print(f"\nThe smallest plan found that breaks {outcome.invariant} ({runs} runs):")
-        outcome = run(smallest.plan, whole=True)
     for words in planned(outcome):
         console.print(paint(words))
     console.print("\nThe last events:")

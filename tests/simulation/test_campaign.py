@@ -1,6 +1,11 @@
 """Many seeds: all are run once, and an interrupted campaign goes on."""
 
-from mcs.simulation.campaign import BLOCK, Block, campaign, run_block
+import logging
+
+from mcs.simulation.campaign import BLOCK, Block, campaign, hushed, run_block
+from mcs.simulation.checkers.borders import Secrecy
+from mcs.simulation.checkers.findings import Findings
+from tests.simulation.worlds import LeapingClock
 
 
 def test_a_block_sums_up():
@@ -28,3 +33,17 @@ def test_blocks_add_up():
     total = Block(begin=0, end=0, happened={"Kill": 1})
     total.add(Block(begin=0, end=BLOCK, pods=3, happened={"Kill": 2, "Pause": 1}))
     assert (total.pods, total.happened) == (3, {"Kill": 3, "Pause": 1})
+
+
+def test_what_is_hushed_is_still_looked_at(caplog):
+    """A campaign that silenced the loggers would find no secret in a log record (I10)."""
+    findings = Findings(LeapingClock())
+    secrecy = Secrecy(["hidden"], findings)
+    logger = logging.getLogger("mcs.services.executor")
+    with hushed():
+        logger.warning("this is %s", "hidden")
+    secrecy.close()
+    assert [found.invariant for found in findings.found] == ["I10"]
+    assert caplog.records == []
+    logger.warning("heard again")
+    assert [record.getMessage() for record in caplog.records] == ["heard again"]
