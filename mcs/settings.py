@@ -52,6 +52,7 @@ class SchedulerSettings(msgspec.Struct, frozen=True, kw_only=True):
     silence_s: float = 2.0  # a standby claims after so long without a decision: two marks missed
     mark_s: float = 1.0  # the active one says at least so often that it lives
     slice_messages: int = 512  # folded between two cycles: some 50 ms, so catching up shows
+    compare_s: float = 5.0  # between two looks whether both logs are whole: six small questions
     resync_ask_s: float = 30.0  # between two questions about one broken channel
     retry_s: float = 0.5  # before an append without an answer is tried again
     snapshot_every_s: float = 300.0  # a start then folds so much at most; 0: save none

@@ -219,8 +219,7 @@ class JetStreamReader:
         found = await message(self._connection, self._stream, {"seq": newest.sequence})
         if found != newest:
             raise LogLost(
-                f"{self._stream} {newest.sequence} is not what was read; {REMEDY} (it has grown "
-                "again meanwhile)"
+                f"{self._stream} {newest.sequence} is not what was read, or not there; {REMEDY}"
             )
 
     def _check_beginning(self, first: int, position: int) -> None:

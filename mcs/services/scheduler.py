@@ -65,7 +65,7 @@ class Scheduler:
         self._past = Past()
         self._history = History(log, self.state, strict=True)
         self._claim = ""
-        self._marked_s = 0.0
+        self._marked_s = self._compared_s = 0.0
         self._asked: dict[tuple[str, str], float] = {}
         self._asking: set[asyncio.Task[None]] = set()
 
@@ -110,6 +110,8 @@ class Scheduler:
             await self._tick()
         if self.state.membership.known_decision().sequence > self.state.decided.sequence:
             await self._check_heartbeats()
+        if self._clock.monotonic() - self._compared_s >= settings.compare_s:
+            await self._whole()
         self._ask_for_resyncs()
         events: tuple[Decision, ...] = schedule(self.state, self._keys)
         due = self._clock.monotonic() >= due_s - _EARLY_S
@@ -204,11 +206,13 @@ class Scheduler:
 
     async def _whole(self) -> bool:
         """Whether the logs hold all that is known of them; False: it cannot be told now. A server
-        that comes back may have lost what the fence does not ask for.
+        that comes back may have lost what the fence does not ask for; it may come back so soon
+        that no append fails.
 
         Raises:
             LogLost: it has.
         """
+        self._compared_s = self._clock.monotonic()
         try:
             streams = {stream: await self._log.info(stream) for stream in _IN_ORDER}
             self._past.remember(self.state, self._history.newest, self._streams)

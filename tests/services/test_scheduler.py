@@ -157,6 +157,18 @@ async def test_an_active_scheduler_finds_what_was_damaged_while_nats_was_away(st
     assert decisions.last == end
 
 
+async def test_damage_is_found_although_no_append_failed():
+    broker = MemoryBroker(SystemClock())
+    often = SchedulerSettings(silence_s=0.05, mark_s=0.02, retry_s=0.01, compare_s=0.1)
+    subject, _ = scheduler(broker, settings=often)
+    async with running(subject) as (task,):
+        await until(lambda: subject.active and len(of(broker, CycleMarked)) > 2)
+        broker.damage(Stream.DECISIONS, 1)
+        await until(task.done)
+        with pytest.raises(LogLost, match="DECISIONS counts from 1 to"):
+            await task
+
+
 async def test_a_standby_does_not_claim_over_observations_that_were_lost():
     broker = MemoryBroker(SystemClock())
     agents = Agents(broker)
