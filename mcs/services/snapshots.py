@@ -66,8 +66,15 @@ class Start(NamedTuple):
     told: str
 
 
-def pack(state: State, streams: Mapping[Stream, StreamInfo], taken_s: float) -> bytes:
-    """A snapshot of ``state``, which stands at a cycle boundary."""
+class Taken(NamedTuple):
+    """A snapshot that is not sealed yet."""
+
+    head: Head
+    body: bytes
+
+
+def take(state: State, streams: Mapping[Stream, StreamInfo], taken_s: float) -> Taken:
+    """A snapshot of ``state``, which stands at a cycle boundary and must not change meanwhile."""
     body = dump(state)
     head = Head(
         format=FORMAT,
@@ -80,8 +87,18 @@ def pack(state: State, streams: Mapping[Stream, StreamInfo], taken_s: float) -> 
         state=state.digest(),
         streams={stream.value: info.identity for stream, info in streams.items()},
     )
-    rest = msgspec.json.encode(head) + b"\n" + body
+    return Taken(head, body)
+
+
+def seal(taken: Taken) -> bytes:
+    """A snapshot as it is stored. Half of the work, for which nobody has to wait."""
+    rest = msgspec.json.encode(taken.head) + b"\n" + taken.body
     return _checksum(rest) + b" " + rest
+
+
+def pack(state: State, streams: Mapping[Stream, StreamInfo], taken_s: float) -> bytes:
+    """A snapshot of ``state``, as it is stored."""
+    return seal(take(state, streams, taken_s))
 
 
 def unpack(data: bytes) -> tuple[Head, State]:
@@ -164,9 +181,8 @@ class Keeper:
         if self._snapshots is None or self._saving is not None or not self._due(state):
             return
         self.begin(state, self._streams)
-        data = pack(state, self._streams, self._clock.now())
-        name = f"decision-{state.decided.sequence:012d}"
-        self._saving = asyncio.create_task(self._save(self._snapshots, name, data))
+        taken = take(state, self._streams, self._clock.now())
+        self._saving = asyncio.create_task(self._save(self._snapshots, taken))
 
     async def close(self) -> None:
         """End a save that is under way; what is not whole is not there."""
@@ -179,10 +195,12 @@ class Keeper:
         many = state.position - self._position >= self._settings.snapshot_messages
         return many or waited_s >= self._settings.snapshot_every_s
 
-    async def _save(self, snapshots: Snapshots, name: str, data: bytes) -> None:
+    async def _save(self, snapshots: Snapshots, taken: Taken) -> None:
         """Store, read back and compare; then drop what is too old. Never fails."""
         began_s = self._clock.monotonic()
+        name = f"decision-{taken.head.decided.sequence:012d}"
         try:
+            data = seal(taken)
             await snapshots.save(name, data)
             if await snapshots.load(name) != data:
                 raise BadSnapshot("what was stored is not what was saved")
