@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, TypeVar, assert_never
+from typing import TypeVar, assert_never
 
 import msgspec
 
@@ -14,6 +14,7 @@ from mcs.events.observations import ResyncStarted, Ticked
 from mcs.ports import Stream
 from mcs.simulation.act_one import ActOne
 from mcs.simulation.plan import (
+    FORGED,
     Accident,
     ApiDown,
     ApiErrors,
@@ -31,9 +32,6 @@ from mcs.simulation.plan import (
 from mcs.simulation.world import World
 
 T = TypeVar("T")
-
-UNREADABLE: Final = 6
-"""Kinds of bad frames that nobody can read or place; the others are ``forged``."""
 
 
 class Accidents:
@@ -126,7 +124,8 @@ def bad_frame(item: BadFrame) -> tuple[str, bytes]:
 
 def forged(item: BadFrame, broker: MemoryBroker) -> tuple[str, bytes] | None:
     """A frame made of real ones: the cluster's last one again, or with a number that does not
-    follow, or another cluster's next one on this one's subject. None: nobody has spoken yet.
+    follow, or another cluster's next one on this one's subject. None: it is of another kind, or
+    nobody has spoken yet.
     """
     mine = subjects.observation(item.cluster, subjects.CAPACITY)
     spoken: dict[str, ObservationFrame] = {}
@@ -137,7 +136,9 @@ def forged(item: BadFrame, broker: MemoryBroker) -> tuple[str, bytes] | None:
             continue
         if frame.channel == subjects.CAPACITY and frame.epoch < stored.sequence:
             spoken[stored.subject] = frame
-    kind = item.kind - UNREADABLE
+    if item.kind not in FORGED:
+        return None
+    kind = FORGED.index(item.kind)
     last = spoken.pop(mine, None)
     if kind == 0 and last is not None:
         return mine, codec.encode(last)

@@ -12,6 +12,7 @@ from typing import Final
 
 from mcs.simulation.plan import (
     BAD_FRAMES,
+    FORGED,
     Accident,
     ApiDown,
     ApiErrors,
@@ -213,8 +214,8 @@ class _Accidents:
         kinds: list[Callable[[], Accident]] = [
             *(self._kill, self._kill, self._kill, self._pause, self._partition, self._partition),
             *(self._nats_down, self._bad_appends, self._bad_appends, self._slow_delivery),
-            *(self._bad_requests, self._bad_frame, self._api_errors, self._api_errors),
-            *(self._api_down, self._break_watches),
+            *(self._bad_requests, self._bad_frame, self._bad_frame, self._api_errors),
+            *(self._api_errors, self._api_down, self._break_watches),
         ]
         found = [random.choice(kinds)() for _ in range(random.choice((1, 3, 6, 12, 20)))]
         if lost:
@@ -265,7 +266,8 @@ class _Accidents:
         return BadRequests(at_s=self._at_s(), for_s=self._for_s(), rate=rate)
 
     def _bad_frame(self) -> Accident:
-        kind = self._random.randrange(BAD_FRAMES)
+        # Forged frames more often: they get further than those that nobody can read.
+        kind = self._random.choice((*range(BAD_FRAMES), *FORGED, *FORGED))
         return BadFrame(at_s=self._at_s(), cluster=self._cluster(), kind=kind)
 
     def _api_errors(self) -> Accident:

@@ -15,6 +15,9 @@ import msgspec
 BAD_FRAMES: Final = 9
 """Kinds of bad frames."""
 
+FORGED: Final = range(6, BAD_FRAMES)
+"""Those that are made of real ones."""
+
 
 class ClusterPlan(msgspec.Struct, frozen=True, kw_only=True):
     """A cluster: millicores of each node, how many pods each may hold, how many agents compete for

@@ -11,10 +11,11 @@ from mcs.events.frames import ObservationFrame
 from mcs.events.observations import Ticked
 from mcs.objects.kinds import NODES
 from mcs.ports import Stream
-from mcs.simulation.accidents import UNREADABLE, Accidents, bad_frame, forged
+from mcs.simulation.accidents import Accidents, bad_frame, forged
 from mcs.simulation.act_one import ActOne
 from mcs.simulation.loop import run_virtually
 from mcs.simulation.plan import (
+    FORGED,
     ApiDown,
     ApiErrors,
     BadAppends,
@@ -138,7 +139,7 @@ def test_an_api_server_is_down_for_a_while():
 
 def test_bad_frames_are_bad():
     refused = 0
-    for kind in range(UNREADABLE):
+    for kind in range(FORGED[0]):
         subject, data = bad_frame(BadFrame(at_s=0, cluster="c1", kind=kind))
         assert subject == "mcs.obs.c1.capacity"
         try:
@@ -157,7 +158,7 @@ def test_forged_frames_are_made_of_real_ones():
 
     async def main():
         broker = World(QUIET).broker
-        items = [BadFrame(at_s=0, cluster="c1", kind=UNREADABLE + each) for each in range(3)]
+        items = [BadFrame(at_s=0, cluster="c1", kind=kind) for kind in FORGED]
         assert [forged(item, broker) for item in items] == [None, None, None]
         broker.store([("mcs.obs.c1.capacity", b"nothing")])
         broker.store([frame("c1", 3)])
