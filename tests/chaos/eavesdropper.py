@@ -39,6 +39,12 @@ class Eavesdropper:
         for subject in "mcs.obs.>", "mcs.dec.>", "_INBOX.>":
             await self._client.subscribe(subject, cb=self._heard)
 
+        await self.settle()
+
+    async def settle(self):
+        """Return when all that was sent before this call has been heard."""
+        await self._client.flush()
+
     async def end(self):
         with contextlib.suppress(OSError):
             await self._client.close()

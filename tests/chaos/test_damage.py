@@ -30,12 +30,7 @@ pytestmark = [
 LOST = 8  # messages: some seconds of an idle federation
 LOG_LOST = 4  # the exit code
 ALL = list(itertools.product(Stream, ["killed", "stopped"], ["anew", "running"]))
-SHORT = [
-    (Stream.DECISIONS, "killed", "anew"),
-    (Stream.OBSERVATIONS, "killed", "running"),
-    (Stream.DECISIONS, "stopped", "running"),
-    (Stream.OBSERVATIONS, "stopped", "anew"),
-]
+SHORT = [(Stream.DECISIONS, "killed", "anew"), (Stream.OBSERVATIONS, "stopped", "running")]
 CASES = ALL if os.environ.get("MCS_CHAOS_SECONDS") else SHORT
 
 
