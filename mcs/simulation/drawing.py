@@ -21,6 +21,7 @@ from mcs.simulation.plan import (
     BadRequests,
     BreakWatches,
     Burst,
+    CloseNamespace,
     ClusterPlan,
     CordonCluster,
     CordonNode,
@@ -112,7 +113,7 @@ class _Work:
         kinds: list[Callable[[], Work]] = [
             *(self._delete_pod, self._delete_pod, self._delete_delegate, self._cordon_node),
             *(self._remove_node, self._cordon_cluster, self._leave, self._release),
-            self._remove_cluster,
+            *(self._remove_cluster, self._close_namespace),
         ]
         work = [self._burst(number) for number in range(random.randint(1, 4))]
         work += [self._job(number) for number in range(random.choice((0, 0, 1, 2)))]
@@ -190,6 +191,9 @@ class _Work:
 
     def _leave(self) -> Work:
         return Leave(at_s=self._at_s(), cluster=self._cluster(), for_s=self._for_s(20))
+
+    def _close_namespace(self) -> Work:
+        return CloseNamespace(at_s=self._at_s(), cluster=self._cluster(), for_s=self._for_s(15))
 
     def _release(self) -> Work:
         return ReleasePod(at_s=self._at_s(), number=self._number())

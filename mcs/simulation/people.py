@@ -14,14 +14,15 @@ from mcs.errors import ClusterError, NotFound, Unreachable
 from mcs.events import codec, subjects
 from mcs.events.frames import ObservationFrame
 from mcs.events.observations import OperatorCommanded, Verb
-from mcs.names import OPERATOR
-from mcs.objects.kinds import NODES, PODS, Pod
+from mcs.names import NAMESPACE_ENABLED, NAMESPACE_LABEL, OPERATOR
+from mcs.objects.kinds import NAMESPACES, NODES, PODS, Pod
 from mcs.ports import Stream
 from mcs.simulation.act_one import ActOne
 from mcs.simulation.kubelet import EXIT_CODE, RUN_FOR
 from mcs.simulation.places import NAMESPACE, Place
 from mcs.simulation.plan import (
     Burst,
+    CloseNamespace,
     CordonCluster,
     CordonNode,
     DeleteDelegate,
@@ -74,6 +75,11 @@ class People:
                 self._command(Verb.CORDON, item.cluster)
                 await self._act_one.wait(item.for_s)
                 self._command(Verb.UNCORDON, item.cluster)
+            case CloseNamespace():
+                place = self._world.places[item.cluster]
+                await self._label(place, None)
+                await self._act_one.wait(item.for_s)
+                await self._label(place, NAMESPACE_ENABLED)
             case Leave() | RemoveCluster():
                 await self._go_away(item)
             case _:
@@ -210,6 +216,10 @@ class People:
             await self._patiently(lambda c=change: place.cluster.patch(NODES, name, c))  # type: ignore[misc]
             if cordoned:
                 await self._act_one.wait(item.for_s)
+
+    async def _label(self, place: Place, opted_in: str | None) -> None:
+        change = {"metadata": {"labels": {NAMESPACE_LABEL: opted_in}}}
+        await self._patiently(lambda: place.cluster.patch(NAMESPACES, NAMESPACE, change))
 
     async def _remove_node(self, place: Place, item: RemoveNode) -> None:
         names = sorted(place.nodes)

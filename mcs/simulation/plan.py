@@ -117,6 +117,15 @@ class CordonCluster(Item, frozen=True, kw_only=True):
     for_s: float
 
 
+class CloseNamespace(Item, frozen=True, kw_only=True):
+    """The namespace of a cluster loses the label that opts in, for a while: delegates are rejected
+    there.
+    """
+
+    cluster: str
+    for_s: float
+
+
 class Leave(Item, frozen=True, kw_only=True):
     """A cluster's agents are stopped in good order, and started again after a while."""
 
@@ -242,6 +251,7 @@ Work = (
     | CordonNode
     | RemoveNode
     | CordonCluster
+    | CloseNamespace
     | Leave
     | ReleasePod
     | RemoveCluster

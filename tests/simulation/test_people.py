@@ -2,6 +2,8 @@
 
 import asyncio
 
+import msgspec
+
 from mcs.events import codec
 from mcs.events.observations import OperatorCommanded
 from mcs.objects.kinds import NODES, PODS
@@ -12,6 +14,7 @@ from mcs.simulation.people import People
 from mcs.simulation.places import NAMESPACE
 from mcs.simulation.plan import (
     Burst,
+    CloseNamespace,
     CordonCluster,
     CordonNode,
     DeleteDelegate,
@@ -179,5 +182,22 @@ def test_a_cluster_is_removed_and_returns():
         await doing
         await asyncio.sleep(30)
         assert not state.membership.members["c2"].removed
+
+    played(scene)
+
+
+def test_a_closed_namespace_takes_no_delegates_for_a_while():
+    async def scene(world, people):
+        closing = asyncio.create_task(people.do(CloseNamespace(at_s=0, cluster="c2", for_s=10)))
+        await asyncio.sleep(0.5)
+        pinned = msgspec.structs.replace(BURST, pin="c2")
+        await people.do(pinned)
+        await asyncio.sleep(2)
+        frames = [stored.data for stored in world.broker.streams[Stream.OBSERVATIONS].messages]
+        assert any(b"NamespaceNotOptedIn" in data for data in frames)
+        assert await pods(world, "c2") == {}
+        await closing
+        await asyncio.sleep(20)
+        assert len(await pods(world, "c2")) == 2
 
     played(scene)
