@@ -190,14 +190,15 @@ async def _settle(world: World, people: People) -> None:
 
 
 async def _moving(world: World) -> list[str]:
-    """The pods that have not come to an end; a waiting proxy has, for now."""
+    """The pods that have not come to an end; a waiting proxy has, for now, and so has a pod that was
+    not elected and finds no node.
+    """
     found = []
     for place in world.places.values():
         for pod in (await place.cluster.list(PODS, namespace=NAMESPACE)).items:
             ended = pod.status.phase in ENDED
-            waits = not pod.spec.node_name and world.keys.manifest in (
-                pod.metadata.annotations or {}
-            )
+            delegate = world.keys.proxy_uid in (pod.metadata.labels or {})
+            waits = not pod.spec.node_name and not delegate
             if pod.metadata.deletion_timestamp is not None or not (ended or waits):
                 found.append(f"{place.name}/{pod.metadata.name}")
     return found
