@@ -7,6 +7,7 @@ before the federation went away.
 import asyncio
 import collections
 import contextlib
+import gc
 import shutil
 import tempfile
 import time
@@ -67,6 +68,7 @@ class Run:
         finally:
             await self.eavesdropper.end()
             self.sightings.end()
+            await sweep()
 
     async def _settle(self):
         """Everything reaches its end: what can run runs, what is deleted goes, the rest waits."""
@@ -163,6 +165,14 @@ class Run:
         if kind == "misrouted" and foreign:
             return "mcs.obs.c2.capacity", foreign[number % len(foreign)], kind
         return "mcs.obs.c2.capacity", b"garbage %d {" % number, "garbage"
+
+
+async def sweep():
+    """Close what nats-py leaves open when a server freezes while it connects."""
+    for each in gc.get_objects():
+        if isinstance(each, asyncio.BaseTransport) and not each.is_closing():
+            each.close()
+    await asyncio.sleep(0.1)  # transports close in later turns of the loop
 
 
 async def _ignore(_error):
