@@ -14,6 +14,7 @@ from mcs.errors import LogLost, Unavailable
 from mcs.events.frames import digest
 from mcs.ports import Clock, EventLog, Stream
 from mcs.services.leadership import KnownLog, Leadership
+from mcs.services.log_ends import check_ends
 
 _logger = logging.getLogger(__name__)
 
@@ -29,11 +30,13 @@ class KnownLogs:
         """Compare now, and have the Lease remember what is there.
 
         Raises:
-            LogLost: a stream is another one, or shorter.
+            LogLost: a stream is another one, or shorter than was known, or than the other says.
             Unavailable: it cannot be told.
         """
-        for stream in Stream:
-            info = await self._log.info(stream)
+        # Decisions first: they name observations, not the other way round.
+        order = Stream.DECISIONS, Stream.OBSERVATIONS
+        streams = {stream: await self._log.info(stream) for stream in order}
+        for stream, info in streams.items():
             known = self._lease.known.get(stream, KnownLog(info.identity))
             remedy = f"if that is meant to be, delete the Lease {self._lease.name} and start again"
             if info.identity != known.identity:
@@ -58,6 +61,7 @@ class KnownLogs:
             last = await self._digest(stream, info.last)
             self.identities[stream] = info.identity
             self._lease.remember(stream, KnownLog(info.identity, info.last, last))
+        await check_ends(self._log, streams)
 
     async def _digest(self, stream: Stream, sequence: int) -> str:
         """The digest of a message; empty: it is not there."""

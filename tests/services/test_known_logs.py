@@ -3,9 +3,11 @@
 import asyncio
 
 import pytest
+from msgspec import structs
 
 from mcs.adapters.memory_cluster import MemoryCluster
 from mcs.errors import LogLost
+from mcs.events import codec
 from mcs.events.decisions import CycleMarked
 from mcs.events.frames import digest
 from mcs.ports import Stream
@@ -101,6 +103,18 @@ async def test_a_log_that_counts_what_it_does_not_hold_is_refused():
     bench.broker.damage(Stream.DECISIONS, 2)
 
     with pytest.raises(LogLost, match="1 of these messages are not in it"):
+        await bench.logs.check()
+
+
+async def test_observations_that_a_decision_was_based_on_must_be_there():
+    bench = Bench()
+    bench.decide(CycleMarked())
+    (stored,) = bench.broker.streams[Stream.DECISIONS].messages
+    frame, _ = codec.decode_decision(stored.subject, stored.data)
+    later = structs.replace(frame, based_on=7, previous=digest(stored.subject, stored.data))
+    bench.broker.store([(stored.subject, codec.encode(later))])
+
+    with pytest.raises(LogLost, match="OBSERVATIONS ends at 0, but decision 2 was based on 7"):
         await bench.logs.check()
 
 
