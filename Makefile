@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 FROM ?= 0
 SEEDS ?= 1000
 
-.PHONY: help demo demo-kubernetes lint check test sim parts bench clean
+.PHONY: help demo demo-kubernetes lint check test sim chaos parts bench clean
 
 help:
 	@echo "make demo             the main job on embedded parts, live in this terminal"
@@ -13,6 +13,7 @@ help:
 	@echo "make check            format, lint, types, architecture, unit tests (under a minute)"
 	@echo "make test             all tests, with real NATS and real Kubernetes"
 	@echo "make sim SEEDS=1000   the simulator on many seeds; FROM=… for others; goes on where it was"
+	@echo "make chaos SEED=7      real parts killed and paused at random; SECONDS=… for longer"
 	@echo "make bench            measured figures, each beside its floor"
 
 $(VENV)/ready: pyproject.toml
@@ -39,6 +40,10 @@ check: lint
 test: $(VENV)/ready
 	$(BIN)/python -m tools.parts
 	$(BIN)/python -m pytest
+
+chaos: $(VENV)/ready
+	$(BIN)/python -m tools.parts
+	MCS_CHAOS_SECONDS=$(or $(SECONDS),120) MCS_CHAOS_SEED=$(or $(SEED),1) $(BIN)/python -m pytest tests/chaos
 
 sim: $(VENV)/ready
 	$(BIN)/mcs simulate --from $(FROM) --seeds $(SEEDS) --journal .sim/$(FROM)-$(SEEDS).jsonl $(ARGS)

@@ -17,7 +17,6 @@ from random import Random
 
 import nats
 
-from mcs.cli import mcs_group
 from tests.chaos import verdict
 from tests.chaos.eavesdropper import Eavesdropper, digest_of
 from tests.chaos.supervision import Supervisor, parts_of
@@ -113,8 +112,7 @@ class Run:
             deleted=self.traffic.deleted,
         )
         await verdict.check_hidden(federation, messages, self.hidden)
-        if "verify" in mcs_group.list_commands(None):
-            await federation.mcs("verify")
+        verified = await federation.mcs("verify")
         hits = collections.Counter(f"{each.part} {each.how}" for each in self.plan.faults)
         lives = self.traffic.lives()
         return {
@@ -130,6 +128,7 @@ class Run:
             "acknowledgements compared": compared,
             "frames stored twice by a retry": repeated,
             "restarts by themselves": len(self.supervisor.endings),
+            "mcs verify": verified.strip().splitlines()[-1],
         }
 
     async def _parked(self):

@@ -9,7 +9,6 @@ import pytest
 
 from bench.reporting import median
 from bench.takeover import take_over
-from mcs.cli import mcs_group
 from tests.chaos.schedulers import active, crashed, other, reign_of, successor
 from tests.kubernetes.conftest import opt_in
 from tests.kubernetes.invariants import check_lives, check_log, unfinished
@@ -30,8 +29,7 @@ async def settled(federation, sightings, namespace):
     state = await check_log(federation)
     check_lives(sightings, state, namespace=namespace)
     assert not crashed(federation.schedulers)
-    if "verify" in mcs_group.list_commands(None):
-        await federation.mcs("verify")
+    await federation.mcs("verify")
     return state
 
 
