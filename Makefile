@@ -13,7 +13,7 @@ help:
 	@echo "make check            format, lint, types, architecture, unit tests (under a minute)"
 	@echo "make test             all tests, with real NATS and real Kubernetes"
 	@echo "make sim SEEDS=1000   the simulator on many seeds; FROM=… for others; goes on where it was"
-	@echo "make chaos SEED=7      real parts killed and paused at random; SECONDS=… for longer"
+	@echo "make chaos SEED=7     real parts killed and paused at random; SECONDS=… for longer"
 	@echo "make bench            measured figures, each beside its floor"
 
 $(VENV)/ready: pyproject.toml
