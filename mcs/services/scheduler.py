@@ -210,18 +210,27 @@ class Scheduler:
         that no append fails.
 
         Raises:
-            LogLost: it has.
+            LogLost: it has, as two looks say: one that has just begun to lead may not know all.
         """
         self._compared_s = self._clock.monotonic()
         try:
-            streams = {stream: await self._log.info(stream) for stream in _IN_ORDER}
-            self._past.remember(self.state, self._history.newest, self._streams)
-            await self._past.check(self._log, streams)
-            await check_last_words(self._log, sorted(self.state.membership.members))
+            try:
+                await self._compare()
+            except LogLost as error:
+                _log.warning("%s; looking again", error)
+                await self._clock.sleep(self._settings.retry_s)
+                await self._compare()
         except Unavailable as error:
             _log.warning("the logs cannot be compared now: %s", error)
             return False
         return True
+
+    async def _compare(self) -> None:
+        """Compare the logs with all that is known of them. Raises LogLost, Unavailable."""
+        streams = {stream: await self._log.info(stream) for stream in _IN_ORDER}
+        self._past.remember(self.state, self._history.newest, self._streams)
+        await self._past.check(self._log, streams)
+        await check_last_words(self._log, sorted(self.state.membership.members))
 
     async def _stored(self, cycle: Cycle) -> bool:
         """Whether the message after the fence is our own first frame."""
