@@ -28,7 +28,7 @@ def place(state: State, keys: Keys, budget: Budget) -> bool:
     for _, _, uid in state.backlog.waiting:
         proxy = state.backlog.proxies[uid]
         home = state.membership.members.get(proxy.source)
-        if home is None or home.lost or home.removed:
+        if home is None or home.lost or home.removed or home.removing:
             continue  # its author cannot be heard: nothing new is started for it
         verdicts, totals = verdicts_for(state, scores, proxy, home)
         if not totals:
@@ -69,7 +69,9 @@ def verdicts_for(
             continue
         fit = scores.fit(proxy.requests, proxy.constraints, name)
         verdicts[name] = fit.verdict
-        if isinstance(fit.verdict, Fits):
+        if isinstance(fit.verdict, Fits) and member.removing:
+            verdicts[name] = Never(constraint="cluster removed")  # by this very cycle
+        elif isinstance(fit.verdict, Fits):
             totals[name] = fit.total
     if proxy.cluster and proxy.cluster not in verdicts:
         verdicts[proxy.cluster] = Never(constraint="no such target cluster")

@@ -378,6 +378,24 @@ def test_a_removed_cluster_releases_what_was_placed_there_and_withdraws_what_it_
     assert world.cycle() == ()
 
 
+def test_a_cycle_that_removes_a_cluster_places_nothing_there():
+    world = two_clusters()
+    world.proxies("c1", proxy("u1"), proxy("u2", cluster="c2"))
+    world.proxies("c2", proxy("u3"))
+    world.command(id="1", verb=Verb.REMOVE, cluster="c2")
+
+    events = world.cycle()
+
+    assert ClusterRemoved(cluster="c2") in events
+    assert [(e.uid, e.target) for e in events if isinstance(e, PodPlaced)] == [("u1", "c1")]
+    assert [e.reasons for e in events if isinstance(e, PodDeferred)] == [
+        {"c1": Never(constraint="pinned to c2"), "c2": Never(constraint="cluster removed")}
+    ]
+    (deferred,) = world.cycle()
+    assert deferred.reasons["c2"] == Never(constraint="no such target cluster")
+    assert world.cycle() == ()
+
+
 def test_what_a_removed_cluster_had_placed_is_not_placed_again_when_it_returns_i1():
     world = two_clusters()
     world.proxies("c2", proxy("placed", cluster="c1"), proxy("home", cluster="c2"))
