@@ -107,7 +107,9 @@ class Accidents:
 
 def bad_frame(item: BadFrame) -> tuple[str, bytes]:
     """Subject and bytes of something that no mcs of this version would have stored there."""
-    subject = f"mcs.obs.{item.cluster}.capacity"
+    # Each channel has other readers: the scheduler, its own agent, all agents.
+    channels = subjects.CAPACITY, subjects.delegate_channel(item.cluster), subjects.CLUSTER
+    subject = subjects.observation(item.cluster, channels[item.kind % len(channels)])
     foreign = ObservationFrame(
         source=item.cluster, epoch=999_999, channel="capacity", number=7, events=(Ticked(),)
     )

@@ -141,7 +141,7 @@ def test_bad_frames_are_bad():
     refused = 0
     for kind in range(FORGED[0]):
         subject, data = bad_frame(BadFrame(at_s=0, cluster="c1", kind=kind))
-        assert subject == "mcs.obs.c1.capacity"
+        assert subject.startswith("mcs.obs.c1.")
         try:
             codec.decode_observation(subject, data)
         except Unreadable:
