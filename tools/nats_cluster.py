@@ -65,6 +65,11 @@ class NatsCluster:
         for server in self.servers:
             server.kill()
 
+    def stop(self) -> None:
+        """Stop all of them in order."""
+        for server in self.servers:
+            server.stop()
+
     def pause(self) -> None:
         """Freeze all of them."""
         for server in self.servers:
