@@ -1,0 +1,239 @@
+"""Defects in what is folded and decided: the checkers that replay the log have them, too."""
+
+from mcs.decisions import fitting, framing, placing, reclaiming, scheduling
+from mcs.decisions.scoring import Scores
+from mcs.events import codec
+from mcs.projections import folding
+from mcs.projections.backlog import Backlog
+from mcs.projections.inventory import Inventory
+from mcs.projections.membership import Membership
+from mcs.projections.state import State
+from tests.defects.defect import Defect, Edit
+
+OF_THE_CORE = (
+    Defect(
+        "a booking forgotten",
+        "a placement that was decided charges nothing to its node",
+        ("I5",),
+        (
+            Edit(
+                folding.fold_decision,
+                "state.inventory.charge(event.placement, *place, event.requests, booking=True)",
+                "pass",
+            ),
+        ),
+    ),
+    Defect(
+        "a booking not counted in its own cycle",
+        "the pods of one cycle do not see each other's bookings",
+        ("I5",),
+        (Edit(Scores.book, "before = self._booked", "return\n        before = self._booked"),),
+    ),
+    Defect(
+        "a charge never released",
+        "a delegate that ended keeps its room",
+        ("I2", "I5"),
+        (
+            Edit(
+                folding._delegate,
+                "if placement.stage is Stage.ENDED:\n                state.inventory.discharge",
+                "if placement.stage is Stage.ENDED:\n                (lambda _: None)",
+            ),
+        ),
+    ),
+    Defect(
+        "a charge released twice",
+        "what is given back a second time is subtracted a second time",
+        ("I5", "crash"),
+        (Edit(Inventory.discharge, "self.charges.pop(key, None)", "self.charges.get(key)"),),
+    ),
+    Defect(
+        "the limit of pods ignored",
+        "a node is taken to hold any number of pods",
+        ("I5",),
+        (
+            Edit(
+                fitting.replicas,
+                "node.allocatable.get(PODS, _DEFAULT_PODS) - used.get(PODS, 0)",
+                "1000",
+            ),
+        ),
+    ),
+    Defect(
+        "a cordoned node takes pods",
+        "placement does not ask whether a node is cordoned",
+        ("I5",),
+        (Edit(fitting.barred, "if node.cordoned:", "if False:"),),
+    ),
+    Defect(
+        "a frame folded twice",
+        "a frame that was taken before, and comes again, is taken again",
+        ("I6",),
+        (
+            Edit(
+                Membership.admit,
+                "if frame.number <= channel.number:\n            return Admission.OLD",
+                "if frame.number <= channel.number:\n            return Admission.TAKEN",
+            ),
+        ),
+    ),
+    Defect(
+        "a gap taken for normal",
+        "a frame is taken although the one before it is missing",
+        ("I6",),
+        (
+            Edit(
+                Membership.admit,
+                "if channel.broken or not follows or channel.number < 0:",
+                "if channel.number < 0:",
+            ),
+        ),
+    ),
+    Defect(
+        "a channel stays broken",
+        "a full account does not mend its channel",
+        ("I2", "I6"),
+        (
+            Edit(
+                Membership.admit,
+                "channel.broken = frame.number, digest, False",
+                "channel.broken = frame.number, digest, channel.broken",
+            ),
+        ),
+    ),
+    Defect(
+        "a sweep skipped",
+        "nodes and pods that a full account does not name are kept",
+        ("I5",),
+        (Edit(folding._complete, "state.inventory.sweep(source, started)", "pass"),),
+    ),
+    Defect(
+        "a misrouted frame taken",
+        "a frame counts for the cluster that it names, whatever subject it is on",
+        ("I9",),
+        (
+            Edit(
+                codec.decode_observation,
+                "if (frame.source, frame.channel) != (source, channel):",
+                "if frame.channel != channel:",
+            ),
+        ),
+    ),
+    Defect(
+        "a digest without a field",
+        "the digest of proxies leaves out why they were deferred",
+        ("I3",),
+        (
+            Edit(
+                Backlog.digest,
+                "self._digest.settle(self.proxies.get)",
+                "self._digest.settle(\n"
+                "        lambda uid: (proxy := self.proxies.get(uid))\n"
+                "        and msgspec.structs.replace(proxy, deferred=None)\n"
+                "    )",
+            ),
+        ),
+    ),
+    Defect(
+        "a change without a mark",
+        "the digest of proxies is not told of a deferral",
+        ("I3",),
+        (
+            Edit(
+                folding.fold_decision,
+                "state.backlog.refresh(event.uid)",
+                "pass",
+            ),
+        ),
+    ),
+    Defect(
+        "an unreadable frame ends the loop",
+        "what cannot be read is not parked",
+        ("I2", "I8", "crash"),
+        (Edit(State.observe, "except BadFrame:", "except LogLost:"),),
+    ),
+    Defect(
+        "a walk in no order",
+        "the frames of a cycle stand in the order in which a set has their subjects",
+        ("determinism",),
+        (
+            Edit(
+                framing.frame_cycle,
+                "in sorted({subject_of(event) for event in events})",
+                "in {subject_of(event) for event in events}",
+            ),
+        ),
+    ),
+    Defect(
+        "a decision by the wall clock",
+        "a cluster is lost by what the scheduler's clock says, not the log",
+        ("I4", "I7"),
+        (
+            Edit(
+                scheduling._cluster,
+                "state.elapsed_ms - member.heard_ms",
+                "__import__('asyncio').get_running_loop().time() * 1000 - member.heard_ms",
+            ),
+        ),
+    ),
+    Defect(
+        "a stale reason",
+        "a proxy that waits keeps the first reasons that it was given",
+        ("I2",),
+        (
+            Edit(
+                placing.place,
+                "if not totals:\n            if verdicts != proxy.deferred",
+                "if not totals:\n            if not proxy.deferred",
+            ),
+        ),
+    ),
+    Defect(
+        "one impossible pod stops the others",
+        "placing ends at the first pod that no cluster takes",
+        ("I2", "I8"),
+        (
+            Edit(
+                placing.place,
+                "return False\n            continue\n        target",
+                "return False\n            return True\n        target",
+            ),
+        ),
+    ),
+    Defect(
+        "a back-off without end",
+        "a cluster that failed a pod once is never tried again for it",
+        ("I2",),
+        (
+            Edit(
+                placing._closed,
+                "if backoff is not None and state.elapsed_ms < backoff.until_ms:",
+                "if backoff is not None:",
+            ),
+        ),
+    ),
+    Defect(
+        "a deletion forgotten",
+        "the placement of a proxy that is being deleted is not withdrawn",
+        ("I2",),
+        (
+            Edit(
+                reclaiming._leave,
+                "if not (proxy.deleting or proxy.gone):",
+                "if not proxy.gone:",
+            ),
+        ),
+    ),
+    Defect(
+        "a release before the end",
+        "a proxy that is being deleted is released while its delegate may run",
+        ("I7",),
+        (Edit(reclaiming._leave, "live = state.ledger.live(proxy.uid)", "live = None"),),
+    ),
+    Defect(
+        "a lost cluster given up",
+        "what was placed in a lost cluster is released, as if the cluster had been removed",
+        ("I1", "I7"),
+        (Edit(reclaiming._stranded, "if m.removed}", "if m.removed or m.lost}"),),
+    ),
+)
