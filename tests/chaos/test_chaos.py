@@ -27,7 +27,7 @@ pytestmark = [
 
 SECONDS = float(os.environ.get("MCS_CHAOS_SECONDS", "0"))
 SEED = os.environ.get("MCS_CHAOS_SEED", "1")
-SHORT_S = {1: 15.0, 3: 25.0}
+SHORT_S = {1: 15.0, 3: 20.0}
 
 
 @pytest.mark.parametrize("servers", [1, 3], ids=["one nats-server", "three nats-servers"])
