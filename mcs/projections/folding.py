@@ -124,6 +124,7 @@ def fold_decision(state: State, event: Decision, sequence: int) -> None:
             _settle(state, event.uid, event.placement)
         case ProxyReleased():
             state.ledger.apply(event)
+            state.inventory.unbook(event.placement)
             if proxy := state.backlog.proxies.get(event.uid):
                 proxy.released = True
             _settle(state, event.uid, event.placement)

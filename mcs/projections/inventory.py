@@ -120,6 +120,14 @@ class Inventory:
             if _decrease(booked[charge.node], charge.requests):
                 del booked[charge.node]
 
+    def unbook(self, key: str) -> None:
+        """Give back a booking: its delegate was given up before it was seen bound, and may never
+        come to be. One that does is charged when it is seen.
+        """
+        charge = self.charges.get(key)
+        if charge is not None and charge.booking:
+            self.discharge(key)
+
     def sweep(self, cluster: str, resync: int) -> None:
         """Drop the nodes and pods that the account ``resync`` did not name."""
         for name in [n for n, node in self._of(cluster) if node.resync < resync]:

@@ -26,7 +26,7 @@ from mcs.projections.inventory import Inventory
 from mcs.projections.ledger import Ledger
 from mcs.projections.membership import Admission, Membership
 
-RULES: Final = 1
+RULES: Final = 2
 """Number of the rules by which this version folds and decides; it changes whenever the same log
 would be folded or decided otherwise."""
 

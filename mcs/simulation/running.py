@@ -190,8 +190,8 @@ async def _settle(world: World, people: People) -> None:
 
 
 async def _moving(world: World) -> list[str]:
-    """The pods that have not come to an end; a waiting proxy has, for now, and so has a pod that was
-    not elected and finds no node.
+    """The pods that have not come to an end; a waiting proxy has, for now, and so has a pod that
+    was not elected and finds no node.
     """
     found = []
     for place in world.places.values():

@@ -12,7 +12,7 @@ from mcs.adapters.jetstream_api import (
     stored,
     time_ns,
 )
-from mcs.errors import LogLost, TooLarge, Unavailable, Uncertain
+from mcs.errors import NoStream, TooLarge, Unavailable, Uncertain
 from mcs.ports import Stream
 
 DEC = Stream.DECISIONS
@@ -41,8 +41,8 @@ def test_refusals_are_the_three_that_prove_another_was_first():
     assert sorted(REFUSED) == [10071, 10164, 10201]
 
 
-def test_a_missing_stream_is_a_lost_log_and_the_rest_is_unavailable():
-    assert type(reading_error(ApiError(err_code=10059), DEC)) is LogLost
+def test_a_missing_stream_is_told_from_a_server_that_cannot_answer():
+    assert type(reading_error(ApiError(err_code=10059), DEC)) is NoStream
     assert type(reading_error(ApiError(err_code=10008), DEC)) is Unavailable
 
 

@@ -1,7 +1,7 @@
 """What events do to all projections together."""
 
 from mcs.decisions.scheduling import schedule
-from mcs.events.observations import DelegateGone, End, ProxyGone
+from mcs.events.observations import DelegateGone, End, ProxyDeleted, ProxyGone, Verb
 from mcs.names import Keys
 from tests.building import World, delegate, node, proxy
 
@@ -18,3 +18,34 @@ def test_a_proxy_that_goes_takes_its_evicted_placement_along():
 
     assert schedule(world.state, Keys()) == ()
     assert world.state.attention == {}
+
+
+def test_a_release_gives_back_what_was_booked_for_a_delegate_that_nobody_saw():
+    """It may never come to be, and then nobody will tell of its end (simulator seed 71)."""
+    world = World()
+    world.join("c1", proxies=[proxy("u1")])
+    world.join("c2", node())
+    world.cycle()
+    assert world.state.inventory.used("c2", "n1") != {}
+    named = {"namespace": "default", "name": "pod-u1"}
+    world.proxies("c1", ProxyDeleted(uid="u1", **named))
+    world.command(id="1", verb=Verb.RELEASE, cluster="c1", **named)
+    world.cycle()
+
+    assert world.state.inventory.used("c2", "n1") == {}
+
+
+def test_a_released_delegate_that_was_seen_bound_counts_until_its_end():
+    world = World()
+    world.join("c1", proxies=[proxy("u1")])
+    world.join("c2", node())
+    world.cycle()
+    world.delegates("c2", "c1", delegate("u1.1", node="n1"))
+    named = {"namespace": "default", "name": "pod-u1"}
+    world.proxies("c1", ProxyDeleted(uid="u1", **named))
+    world.command(id="1", verb=Verb.RELEASE, cluster="c1", **named)
+    world.cycle()
+    assert world.state.inventory.used("c2", "n1") != {}
+
+    world.delegates("c2", "c1", DelegateGone(placement="u1.1", **named, end=End.DELETED))
+    assert world.state.inventory.used("c2", "n1") == {}
