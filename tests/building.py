@@ -12,6 +12,7 @@ from mcs.events.observations import (
     NodeObserved,
     OperatorCommanded,
     PodObserved,
+    PodsObserved,
     ProxyDeleted,
     ProxyObserved,
     ResyncCompleted,
@@ -53,6 +54,22 @@ def delegate(placement, **fields):
 def pod(uid, node_name, cpu):
     return PodObserved(
         uid=uid, namespace="default", name=uid, node=node_name, requests={"cpu": cpu}
+    )
+
+
+def pods(*each):
+    """Pods in columns, each given as (uid, node, cpu)."""
+    nodes = tuple(dict.fromkeys(node for _, node, _ in each))
+    asks = tuple(dict.fromkeys(cpu for _, _, cpu in each))
+    return PodsObserved(
+        uid=tuple(uid for uid, _, _ in each),
+        name=tuple(uid for uid, _, _ in each),
+        namespace=(0,) * len(each),
+        node=tuple(nodes.index(node) for _, node, _ in each),
+        ask=tuple(asks.index(cpu) for _, _, cpu in each),
+        namespaces=("default",),
+        nodes=nodes,
+        asks=tuple({"cpu": cpu} for cpu in asks),
     )
 
 

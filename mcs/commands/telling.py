@@ -21,7 +21,7 @@ from mcs.ports import EventLog
 from mcs.projections.state import State
 from mcs.services.moments import Moment, asked_moment
 from mcs.services.reading import Witness, chronicle
-from mcs.views.evidence import Evidence, fact_of
+from mcs.views.evidence import Evidence, facts_of
 from mcs.views.explaining import Explanation, Story, story_of
 from mcs.views.histories import history_of
 from mcs.views.lines import Line, Teller
@@ -129,7 +129,7 @@ async def _behind(log: EventLog, read: Read, told: list[Explanation]) -> Behind:
     for (fact, position), place in wanted.items():
         stored = await log.get(place.stream, place.sequence)
         for line in read.teller.lines(stored) if stored is not None else ():
-            if fact_of(line) == fact:
+            if fact in facts_of(line):
                 found[fact, position] = line
     return found
 

@@ -15,7 +15,7 @@ from mcs.events.decisions import Decision
 from mcs.events.event import Count, Last
 from mcs.events.observations import Observation
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 """Number of the event schema that this version writes."""
 
 FRAME_BYTES: Final = 256 * 1024

@@ -6,6 +6,7 @@ Resource amounts are ``mcs.quantities`` integers; times are RFC 3339 text as Kub
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Final
 
@@ -105,6 +106,50 @@ class PodObserved(Event, tag="pod.observed", frozen=True, kw_only=True):
     name: str
     node: str
     requests: dict[str, Count] = {}
+
+
+class PodsObserved(Event, tag="pods.observed", frozen=True, kw_only=True):
+    """Many pods at once, as a full account tells them: as many ``PodObserved``, in columns.
+
+    ``uid`` and ``name`` have an entry for each pod; ``namespace``, ``node`` and ``ask`` have one
+    too, an index into the words and requests that many pods share: ``namespaces``, ``nodes`` and
+    ``asks``.
+    """
+
+    uid: tuple[str, ...]
+    name: tuple[str, ...]
+    namespace: tuple[Count, ...]
+    node: tuple[Count, ...]
+    ask: tuple[Count, ...]
+    namespaces: tuple[str, ...]
+    nodes: tuple[str, ...]
+    asks: tuple[dict[str, Count], ...]
+
+    @property
+    def fits(self) -> bool:
+        """Whether the columns belong together: of one length, and no index beyond its words."""
+        columns = (self.name, self.namespace, self.node, self.ask)
+        indexes = (
+            (self.namespace, self.namespaces),
+            (self.node, self.nodes),
+            (self.ask, self.asks),
+        )
+        return all(len(column) == len(self.uid) for column in columns) and all(
+            max(column, default=-1) < len(words) for column, words in indexes
+        )
+
+    def each(self) -> Iterator[PodObserved]:
+        """The pods one by one; the columns must fit."""
+        for uid, name, space, node, ask in zip(
+            self.uid, self.name, self.namespace, self.node, self.ask, strict=True
+        ):
+            yield PodObserved(
+                uid=uid,
+                namespace=self.namespaces[space],
+                name=name,
+                node=self.nodes[node],
+                requests=self.asks[ask],
+            )
 
 
 class PodGone(Event, tag="pod.gone", frozen=True, kw_only=True):
@@ -277,6 +322,7 @@ Observation = (
     | NodePoolObserved
     | NodePoolGone
     | PodObserved
+    | PodsObserved
     | PodGone
     | VirtualNodeObserved
     | ProxyObserved

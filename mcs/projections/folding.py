@@ -35,6 +35,7 @@ from mcs.events.observations import (
     OperatorCommanded,
     PodGone,
     PodObserved,
+    PodsObserved,
     ProxyDeleted,
     ProxyGone,
     ProxyObserved,
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from mcs.projections.state import State
 
 DelegateEvent = DelegateObserved | DelegateRejected | DelegateGone
+PodEvent = PodObserved | PodsObserved | PodGone
 ProxyEvent = ProxyObserved | ProxyDeleted | ProxyGone
 
 
@@ -62,12 +64,8 @@ def fold_observation(
     match event:  # the frequent ones first: a long log is mostly these
         case DelegateObserved() | DelegateRejected() | DelegateGone():
             return _delegate(state, source, channel, event)
-        case PodObserved():
-            resync = state.membership.resync_of(source, channel)
-            key = f"{source}/{event.uid}"
-            state.inventory.charge(key, source, event.node, event.requests, resync=resync)
-        case PodGone():
-            state.inventory.discharge(f"{source}/{event.uid}")
+        case PodObserved() | PodsObserved() | PodGone():
+            return _pods(state, source, channel, event)
         case ProxyObserved() | ProxyDeleted() | ProxyGone():
             return _proxy(state, source, channel, event)
         case ClusterHeartbeat():
@@ -134,6 +132,26 @@ def fold_decision(state: State, event: Decision, sequence: int) -> None:
             _remove(state, event)
         case _:
             assert_never(event)
+
+
+def _pods(state: State, source: str, channel: str, event: PodEvent) -> str:
+    match event:
+        case PodObserved():
+            resync = state.membership.resync_of(source, channel)
+            key = f"{source}/{event.uid}"
+            state.inventory.charge(key, source, event.node, event.requests, resync=resync)
+        case PodsObserved():
+            if not event.fits:
+                return "columns that do not fit together"
+            resync = state.membership.resync_of(source, channel)
+            for pod in event.each():
+                key = f"{source}/{pod.uid}"
+                state.inventory.charge(key, source, pod.node, pod.requests, resync=resync)
+        case PodGone():
+            state.inventory.discharge(f"{source}/{event.uid}")
+        case _:
+            assert_never(event)
+    return ""
 
 
 def _complete(state: State, source: str, channel: str, started: int) -> None:

@@ -23,6 +23,7 @@ from mcs.events.observations import (
     OperatorCommanded,
     PodGone,
     PodObserved,
+    PodsObserved,
     ProxyObserved,
     ResyncCompleted,
     ResyncStarted,
@@ -64,8 +65,8 @@ class Evidence:
 
     def note(self, line: Line) -> None:
         """Take one line of the log; those of one stream come in order."""
-        if fact := fact_of(line):
-            stream = Stream.DECISIONS if line.stream == "decision" else Stream.OBSERVATIONS
+        stream = Stream.DECISIONS if line.stream == "decision" else Stream.OBSERVATIONS
+        for fact in facts_of(line):
             self._said.setdefault(fact, (stream, []))[1].append(line.sequence)
 
     def behind(self, fact: Fact, position: Position) -> Place | None:
@@ -78,12 +79,15 @@ class Evidence:
         return Place(stream, sequences[count - 1]) if count else None
 
 
-def fact_of(line: Line) -> Fact | None:
-    """What a line speaks of, if a verdict can rest on it."""
+def facts_of(line: Line) -> tuple[Fact, ...]:
+    """What a line speaks of, where a verdict can rest on it."""
     if line.event is None:
-        return None
+        return ()
     source = line.clusters[0] if line.clusters else ""
-    return _fact(line.event, source, line.subject)
+    if isinstance(line.event, PodsObserved):
+        return tuple(("charge", f"{source}/{uid}") for uid in line.event.uid)
+    fact = _fact(line.event, source, line.subject)
+    return (fact,) if fact is not None else ()
 
 
 def _fact(event: Observation | Decision, source: str, subject: str) -> Fact | None:

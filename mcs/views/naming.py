@@ -20,6 +20,7 @@ from mcs.events.observations import (
     Observation,
     OperatorCommanded,
     PodObserved,
+    PodsObserved,
     ProxyDeleted,
     ProxyGone,
     ProxyObserved,
@@ -61,6 +62,9 @@ class Names:
                 self.proxies[event.uid] = Proxied(event.source, event.namespace, event.name)
             case PodObserved():
                 self._pods[source, event.uid] = (event.namespace, event.name)
+            case PodsObserved() if event.fits:
+                for each in event.each():
+                    self._pods[source, each.uid] = (each.namespace, each.name)
             case _:
                 pass  # names nobody
 

@@ -22,6 +22,7 @@ from mcs.events.observations import (
     Phase,
     PodGone,
     PodObserved,
+    PodsObserved,
     ProxyDeleted,
     ProxyGone,
     ProxyObserved,
@@ -70,7 +71,7 @@ def observed(event: Observation, source: str, channel: str, names: Names) -> Wor
             return _node(event)
         case VirtualNodeObserved():
             return _virtual(event)
-        case PodObserved() | PodGone():
+        case PodObserved() | PodsObserved() | PodGone():
             return _use(event, source, names)
         case ProxyObserved() | ProxyDeleted() | ProxyGone():
             return _proxy(event)
@@ -111,9 +112,11 @@ def _spoken(event: Ticked | OperatorCommanded) -> Words:
     return commanded(event)
 
 
-def _use(event: PodObserved | PodGone, source: str, names: Names) -> Words:
+def _use(event: PodObserved | PodsObserved | PodGone, source: str, names: Names) -> Words:
     if isinstance(event, PodGone):
         return say("pod ", names.of_pod(source, event.uid), " uses nothing any more")
+    if isinstance(event, PodsObserved):
+        return say(f"{len(event.uid)} pods use capacity, on {len(event.nodes)} nodes")
     name = pod(event.namespace, event.name)
     return say("pod ", name, " uses ", amounts(event.requests), " on ", node(event.node))
 

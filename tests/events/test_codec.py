@@ -40,7 +40,7 @@ def test_a_frame_reads_as_it_was_written():
 
 def test_a_frame_is_one_line_that_people_can_read():
     assert codec.encode(frame(PodGone(uid="1"))) == (
-        b'{"schema":1,"source":"c1","epoch":0,"channel":"capacity","number":0,"previous":"",'
+        b'{"schema":2,"source":"c1","epoch":0,"channel":"capacity","number":0,"previous":"",'
         b'"at":"","events":[{"type":"pod.gone","uid":"1"}]}'
     )
 

@@ -37,7 +37,7 @@ from mcs.events.observations import (
 )
 from mcs.ports import Stored, Stream
 from mcs.projections.state import RULES, State
-from tests.building import World, delegate, deleted, node, pod, proxy
+from tests.building import World, delegate, deleted, node, pod, pods, proxy
 
 FOLDER = Path(__file__).parent
 
@@ -86,7 +86,7 @@ class Recording(World):
 
 
 def story():
-    """Everything that schema 1 can say, in one federation's life."""
+    """Everything that can be said, in one federation's life."""
     world = Recording(Policy(cycle_frames=3))
     _join_and_place(world)
     _run_and_end(world)
@@ -102,6 +102,7 @@ def _join_and_place(world):
     world.join("c1", node("n1", cpu=500, labels={"zone": "a"}))
     world.join("c2", node("n1", cpu=1000, labels={"zone": "b"}), tainted)
     world.capacity("c2", NodePoolObserved(name="gpu", nodes=1), pod("p1", "n1", 100))
+    world.capacity("c2", pods(("p3", "n1", 10), ("p4", "n2", 20), ("p5", "n1", 10)))
     world.capacity("c2", node("n3", ready=False), NodeGone(name="n3"), NodePoolGone(name="gpu"))
     world.join("c3", node("n1", cpu=300, cordoned=True))
     world.join("c4", roles=("source",))

@@ -26,6 +26,7 @@ from mcs.events.observations import (
     OperatorCommanded,
     PodGone,
     PodObserved,
+    PodsObserved,
     ProxyDeleted,
     ProxyObserved,
     ResyncCompleted,
@@ -70,6 +71,8 @@ def _observed(said, names):
             told = (f"{said.name}, of {said.nodes}",)
         case PodObserved():
             told = (f"{_named(said)} uses {_has(said.requests)} on {said.node}",)
+        case PodsObserved():
+            told = _list(*(f"{_named(each)} on {each.node}" for each in said.each()))
         case PodGone():
             told = (names.get(said.uid, "?"),)
         case VirtualNodeObserved():

@@ -35,6 +35,7 @@ from mcs.events.observations import (
     Phase,
     PodGone,
     PodObserved,
+    PodsObserved,
     ProxyDeleted,
     ProxyGone,
     ProxyObserved,
@@ -70,6 +71,16 @@ OBSERVED = {
     "node pool gpu is empty": NodePoolGone(name="gpu"),
     "pod kube-system/dns uses 260m cpu on n1": PodObserved(
         uid="p1", namespace="kube-system", name="dns", node="n1", requests={"cpu": 260}
+    ),
+    "2 pods use capacity, on 1 nodes": PodsObserved(
+        uid=("p1", "p2"),
+        name=("dns", "proxy"),
+        namespace=(0, 0),
+        node=(0, 0),
+        ask=(0, 1),
+        namespaces=("kube-system",),
+        nodes=("n1",),
+        asks=({"cpu": 260}, {}),
     ),
     "pod kube-system/dns uses nothing any more": PodGone(uid="p1"),
     "virtual node mcs-c2 for c2 is in place, cordoned": VirtualNodeObserved(

@@ -3,7 +3,7 @@
 from mcs.events.decisions import ClusterLost, ClusterRecovered
 from mcs.events.observations import NodeGone, Verb
 from mcs.ports import Stream
-from mcs.views.evidence import Evidence, Place, Position, fact_of
+from mcs.views.evidence import Evidence, Place, Position, facts_of
 from mcs.views.lines import Teller
 from tests.building import World, delegate, node, pod, proxy
 from tests.views.test_explaining import lines_of
@@ -53,7 +53,7 @@ def test_everything_that_a_verdict_may_rest_on_is_known_by_its_fact():
     world.command(id="1", verb=Verb.CORDON, cluster="c1")
     world.command(id="2", verb=Verb.RELEASE, cluster="c1", namespace="default", name="x")
 
-    found = dict.fromkeys(fact for line in lines_of(world, Teller()) if (fact := fact_of(line)))
+    found = dict.fromkeys(fact for line in lines_of(world, Teller()) for fact in facts_of(line))
 
     assert list(found) == [
         ("joined", "c1"),

@@ -5,7 +5,7 @@ import pytest
 from mcs.events.observations import Phase
 from mcs.ports import Stored
 from mcs.services.reading import Witness
-from mcs.views.evidence import Evidence, Position, fact_of
+from mcs.views.evidence import Evidence, Position, facts_of
 from mcs.views.explaining import Story, standing, story_of
 from mcs.views.lines import Teller
 from mcs.views.words import plain
@@ -60,7 +60,7 @@ def behind(world, story):
             place = evidence.behind(fact, moment.position)
             for line in lines:
                 stream = "DECISIONS" if line.stream == "decision" else "OBSERVATIONS"
-                if (stream, line.sequence) == place and fact_of(line) == fact:
+                if (stream, line.sequence) == place and fact in facts_of(line):
                     found[fact, moment.position] = line
     return found
 

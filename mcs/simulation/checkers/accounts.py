@@ -26,6 +26,7 @@ from mcs.events.observations import (
     Observation,
     PodGone,
     PodObserved,
+    PodsObserved,
     ResyncCompleted,
     ResyncStarted,
 )
@@ -126,6 +127,9 @@ class Accounts:
             case PodObserved():
                 place = (source, event.node)
                 self.charges[f"{source}/{event.uid}"] = Charged(place, event.requests, named)
+            case PodsObserved() if event.fits:
+                for pod in event.each():
+                    self._observe(source, channel, pod, sequence)
             case PodGone():
                 self.charges.pop(f"{source}/{event.uid}", None)
             case DelegateObserved() | DelegateRejected() | DelegateGone():
