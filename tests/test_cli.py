@@ -148,6 +148,7 @@ def test_codes_tell_what_went_wrong(error, code):
         (["manifests", "agent", "--cluster", "C_1"], 2, "lower-case"),
         (["status", "--demo-dir", "/nonexistent"], 2, "mcs demo --dir /nonexistent"),
         (["scheduler", "--lost-after", "soon"], 2, "--lost-after"),
+        (["scheduler", "--score", "spread+best"], 2, "no policy 'best': there are binpack"),
         (["status", "--nats-creds", "/nonexistent"], 2, "/nonexistent"),
     ],
 )

@@ -5,10 +5,13 @@ from pathlib import Path
 from typing import get_args
 
 import msgspec
+import numpy as np
 import pytest
 
 from mcs import settings
 from mcs.decisions.budget import subject_of
+from mcs.decisions.policies.candidates import Candidates
+from mcs.decisions.policies.chosen import ARGUED, FORMS, PLAIN
 from mcs.events import constraints, decisions, observations
 from mcs.events.decisions import Decision, PlacementWithdrawn, PodPlaced, Policy, ProxyReleased
 from mcs.events.event import Last, Part
@@ -294,6 +297,37 @@ def test_every_link_between_pages_leads_somewhere():
                 wrong.append(f"{page.name}: {link} (no such heading)")
 
     assert wrong == []
+
+
+# -- policies ------------------------------------------------------------------------------------
+
+
+def test_every_policy_stands_in_the_table_of_policies():
+    rows = table(sections("placement.md", level=2)["Policies"])
+
+    assert sorted(code(row[0]) for row in rows) == sorted(FORMS)
+
+
+def test_every_policys_scale_is_told():
+    rows = table(sections("placement.md", level=2)["Blends"])
+
+    assert {code(word) for row in rows for word in row[0].split(", ")} == {*PLAIN, *ARGUED}
+
+
+def test_the_example_of_a_policy_does_what_it_says():
+    (source,) = re.findall(r"```python\n(.*?)```", (DOCS / "placement.md").read_text(), re.DOTALL)
+    module = {}
+    exec(source, module)
+    policy = module["Roomiest"]()
+    seen = Candidates(
+        names=("c1", "c2"),
+        replicas=np.array([9, 1]),
+        totals={"cpu": np.array([8000, 64_000])},
+        free={"cpu": np.array([4000, 10_000])},
+    )
+
+    assert policy.score(seen, {"cpu": 1}).tolist() == [4000, 10_000]
+    assert policy.scale(np.array([-1, 0, 100_000, 10**8, 10**12])).tolist() == [0, 0, 1, 1000, 1000]
 
 
 # -- settings and options ------------------------------------------------------------------------

@@ -16,11 +16,19 @@ _STOPPING = "SIGTERM or Ctrl-C stops it in good order, a second one at once."
         ("mcs scheduler --nats nats://nats:4222", ""),
         ("mcs scheduler --metrics-port 9090", "with /metrics, /healthz and /readyz"),
         ("mcs scheduler --lost-after 120", "for clusters on shaky lines"),
+        ("mcs scheduler --score prefer:onprem", "elsewhere only when that cluster is full"),
         notes=_STOPPING,
     )
 )
 @nats_options
 @process_options
+@option(
+    "--score",
+    metavar="POLICY",
+    default="most-replicas",
+    help="Which of the clusters that fit takes a pod: most-replicas, binpack, spread, "
+    "prefer:CLUSTER,CLUSTER,… or a blend such as 2*most-replicas+spread (policy).",
+)
 @option(
     "--lost-after",
     metavar="SECONDS",
@@ -62,11 +70,14 @@ def scheduler(**options: Any) -> None:
     Options marked (policy) are recorded in the log when this scheduler becomes active.
     """
     from mcs import app
+    from mcs.decisions.policies.chosen import scoring
     from mcs.events.decisions import Policy
     from mcs.settings import SchedulerSettings
 
+    scoring(options["score"])  # a wrong one is said now, not when this scheduler takes over
     source, process = log_source(options), _process(options)
     policy = Policy(
+        score=options["score"],
         lost_after_s=options["lost_after"],
         unschedulable_after_s=options["unschedulable_after"],
         backoff_s=options["backoff"],

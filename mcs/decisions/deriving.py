@@ -2,8 +2,8 @@
 
 ``schedule`` decides twice what it decided once, so every cycle can be held against the log byte for
 byte (invariant I4). Two things cannot be derived: a claim, which chance and a person's settings
-make (it has a rule of its own, and its frame is written again around it), and a cycle of rules that
-this version does not have.
+make (it has a rule of its own, and its frame is written again around it), and a cycle of rules, or
+under a policy, that this version does not have.
 """
 
 from __future__ import annotations
@@ -11,8 +11,15 @@ from __future__ import annotations
 from enum import StrEnum
 
 from mcs.decisions.framing import Cycle, frame_cycle
+from mcs.decisions.policies.chosen import known
 from mcs.decisions.scheduling import schedule
-from mcs.events.decisions import CycleMarked, Decision, PolicyActivated, SchedulerClaimed
+from mcs.events.decisions import (
+    CycleMarked,
+    Decision,
+    Policy,
+    PolicyActivated,
+    SchedulerClaimed,
+)
 from mcs.events.frames import SCHEMA, DecisionFrame
 from mcs.names import Keys
 from mcs.projections.state import RULES, State
@@ -29,7 +36,7 @@ class Derivation(StrEnum):
 def derivation(state: State, first: DecisionFrame) -> Derivation:
     """How far the cycle that begins with ``first`` can be derived; ``state`` is its boundary."""
     rules, schema = rules_of(state, first)
-    if rules != RULES or schema > SCHEMA:
+    if rules != RULES or schema > SCHEMA or not known(_policy(state, first).score):
         return Derivation.FOREIGN_RULES
     if any(isinstance(event, SchedulerClaimed) for event in first.events):
         return Derivation.CLAIMED
@@ -44,6 +51,13 @@ def rules_of(state: State, first: DecisionFrame) -> tuple[int, int]:
         if isinstance(event, PolicyActivated):
             return event.rules, event.schema
     return state.rules, state.schema
+
+
+def _policy(state: State, first: DecisionFrame) -> Policy:
+    for event in first.events:
+        if isinstance(event, PolicyActivated):
+            return event.policy
+    return state.policy
 
 
 def derive(state: State, keys: Keys, first: DecisionFrame) -> Cycle:

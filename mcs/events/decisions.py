@@ -27,7 +27,7 @@ Verdict = Fits | Lacks | Never
 class Policy(Part, frozen=True, kw_only=True):
     """The knobs of a scheduler, recorded when they take effect. Times are seconds of log time."""
 
-    score: str = "most-replicas"
+    score: str = "most-replicas"  # see mcs.decisions.policies.chosen
     lost_after_s: Count = 40  # heartbeats missing so long make a cluster lost
     unschedulable_after_s: Count = 30  # a delegate without a node so long is tried elsewhere
     backoff_s: Count = 10  # first wait before a cluster that failed a pod is tried again

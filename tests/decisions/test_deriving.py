@@ -72,6 +72,17 @@ def test_what_is_decided_by_rules_to_come_cannot_be_derived(newer):
     assert derivation(state, mark) is Derivation.FOREIGN_RULES
 
 
+def test_what_is_decided_under_a_policy_to_come_cannot_be_derived():
+    state, cheapest = world().state, Policy(score="cheapest")
+    frame = claim(activated(policy=cheapest))
+    assert derivation(state, frame) is Derivation.FOREIGN_RULES
+
+    state.policy = cheapest
+    mark = msgspec.structs.replace(frame, events=(CycleMarked(),))
+    assert derivation(state, mark) is Derivation.FOREIGN_RULES
+    assert derivation(state, claim(activated())) is Derivation.CLAIMED
+
+
 def test_a_claim_that_brings_our_rules_back_is_derived():
     state = world().state
     state.rules = RULES + 1
