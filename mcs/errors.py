@@ -6,6 +6,7 @@ McsError
   BadSubject              not one of our subjects: park the message
   BadFrame                bytes that are not a frame: park the message
   BadManifest             a saved pod that cannot be read: pass over the object, say so
+  BadGroup                annotations that describe no group of pods: tell the user
   BadSettings             an option or a file of the user's is wrong: tell the user
   NoSuchMoment            the log does not reach there: tell the user
   LogError
@@ -53,6 +54,10 @@ class BadFrame(McsError):
 
 class BadManifest(McsError):
     """A pod saved on a proxy, or in a decision, that cannot be read."""
+
+
+class BadGroup(McsError):
+    """Annotations of a pod that describe no group."""
 
 
 class BadSettings(McsError):

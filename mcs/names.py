@@ -67,6 +67,21 @@ class Keys(msgspec.Struct, frozen=True):
         return self.key("clustername")
 
     @property
+    def group(self) -> str:
+        """On the user's pod: the name of the group that is placed all or none."""
+        return self.key("group")
+
+    @property
+    def group_size(self) -> str:
+        """On the user's pod: how many of its group are placed at once."""
+        return self.key("group-size")
+
+    @property
+    def group_placement(self) -> str:
+        """On the user's pod: ``one-cluster`` (the default) or ``spread``."""
+        return self.key("group-placement")
+
+    @property
     def manifest(self) -> str:
         """On the proxy: the pod as admitted in the source, JSON."""
         return self.key("sourcepod-manifest")

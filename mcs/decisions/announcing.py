@@ -8,7 +8,7 @@ import msgspec
 
 from mcs.events.decisions import PlacementWithdrawn, PodDeferred, PodPlaced, ProxyEvicted
 from mcs.events.observations import DelegateRejected
-from mcs.objects.waiting import waiting_words
+from mcs.objects.waiting import deferral_words
 from mcs.projections.ledger import Placement
 
 MESSAGE_MAX: Final = 1024
@@ -34,7 +34,7 @@ def announce(event: Told, placement: Placement | None = None) -> Notice:
             where = f"{event.target}, as {event.namespace}/{event.delegate}"
             return _notice("Normal", "Placed", f"to run in cluster {where}", event.placement)
         case PodDeferred():
-            return _notice("Warning", "Deferred", waiting_words(event.reasons))
+            return _notice("Warning", "Deferred", deferral_words(event))
         case PlacementWithdrawn():
             text = f"no longer to run in cluster {event.target}: {event.reason}"
             return _notice("Normal", "Withdrawn", text, event.placement)

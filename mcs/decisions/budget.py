@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -55,15 +57,40 @@ class Budget:
         subject = subject_of(event)
         before = self._by_subject.get(subject, 0)
         full = self._bytes + size > self._policy.cycle_bytes
-        if self._events and (full or self._frames(subject, size) > self._policy.cycle_frames):
+        if self._events and (full or self._frames({subject: size}) > self._policy.cycle_frames):
             return False
         self._events.append(event)
         self._bytes += size
         self._by_subject[subject] = before + size
         return True
 
-    def _frames(self, subject: str, size: int) -> int:
-        """An upper bound of the frames needed with ``size`` bytes more on ``subject``."""
-        sizes = {**self._by_subject, subject: self._by_subject.get(subject, 0) + size}
+    def take_all(self, events: Sequence[Decision]) -> bool:
+        """Add these decisions, all or none; False (and nothing added) when they do not fit."""
+        sizes = _sizes(events)
+        total = self._bytes + sum(sizes.values())
+        if total > self._policy.cycle_bytes or self._frames(sizes) > self._policy.cycle_frames:
+            return False
+        self._events += events
+        self._bytes = total
+        for subject, size in sizes.items():
+            self._by_subject[subject] = self._by_subject.get(subject, 0) + size
+        return True
+
+    def holds(self, events: Sequence[Decision]) -> bool:
+        """Whether a cycle that holds nothing else could hold these."""
+        return Budget(self._policy).take_all(events)
+
+    def _frames(self, more: Mapping[str, int]) -> int:
+        """An upper bound of the frames needed with so many bytes more on these subjects."""
+        sizes = Counter(self._by_subject)
+        sizes.update(more)
         half = FRAME_BYTES // 2  # frames end at an event's border: at least half full
         return sum(1 + total // half for total in sizes.values())
+
+
+def _sizes(events: Sequence[Decision]) -> Counter[str]:
+    """Bytes by subject."""
+    sizes: Counter[str] = Counter()
+    for event in events:
+        sizes[subject_of(event)] += len(_encoder.encode(event)) + 1
+    return sizes

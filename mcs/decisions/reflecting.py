@@ -220,7 +220,7 @@ def _explain(view: View) -> tuple[Step, ...]:
         reason = waiting.REJECTED
         words.append(announcing.rejection(latest.reason, latest.message, latest))
     if view.deferred is not None:
-        words.append(waiting.waiting_words(view.deferred.reasons))
+        words.append(waiting.deferral_words(view.deferred))
     return (Explain(reason, "; ".join(words)),) if words else ()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mcs.events.event import Part
+from mcs.events.event import Count, Part
 
 
 class Toleration(Part, frozen=True, kw_only=True):
@@ -52,3 +52,15 @@ class Dependency(Part, frozen=True, kw_only=True):
 
     kind: str
     name: str
+
+
+class Group(Part, frozen=True, kw_only=True):
+    """Pods of one source and namespace that are placed all or none.
+
+    ``size``: so many at least are placed at once; later ones follow one by one. ``spread``: over
+    several clusters, if that is where there is room; otherwise all in one.
+    """
+
+    name: str
+    size: Count
+    spread: bool = False

@@ -21,7 +21,24 @@ class Never(Part, tag="never", tag_field="verdict", frozen=True, kw_only=True):
     constraint: str
 
 
-Verdict = Fits | Lacks | Never
+class Partly(Part, tag="partly", tag_field="verdict", frozen=True, kw_only=True):
+    """There is room for the pod, but not for its whole group."""
+
+
+Verdict = Fits | Lacks | Never | Partly
+
+
+class Incomplete(Part, tag="incomplete", tag_field="verdict", frozen=True, kw_only=True):
+    """Fewer than ``size`` members of the pod's group are ready for a place, or have one."""
+
+    size: Count
+
+
+class BeyondBudget(Part, tag="beyond-budget", tag_field="verdict", frozen=True, kw_only=True):
+    """Not even a whole cycle holds the placements of the pod's group."""
+
+
+GroupVerdict = Incomplete | BeyondBudget
 
 
 class Policy(Part, frozen=True, kw_only=True):
@@ -78,13 +95,16 @@ class PodPlaced(Event, tag="pod.placed", frozen=True, kw_only=True):
 
 
 class PodDeferred(Event, tag="pod.deferred", frozen=True, kw_only=True):
-    """No cluster takes the pod now, and why, by cluster; it waits."""
+    """No cluster takes the pod now, and why, by cluster; it waits. ``group``: why no cluster was
+    even looked at, for a pod of a group.
+    """
 
     uid: str
     source: str
     namespace: str
     name: str
     reasons: dict[str, Verdict] = {}
+    group: GroupVerdict | None = None
 
 
 class PlacementWithdrawn(Event, tag="placement.withdrawn", frozen=True, kw_only=True):

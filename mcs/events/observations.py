@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from mcs.events.constraints import Constraints, Dependency, Taint
+from mcs.events.constraints import Constraints, Dependency, Group, Taint
 from mcs.events.event import Count, Event, Last, Number, Part
 
 
@@ -171,7 +171,7 @@ class ProxyObserved(Event, tag="proxy.observed", frozen=True, kw_only=True):
 
     ``manifest`` is the pod as admitted in the source (JSON); ``requests`` are the effective ones;
     ``cluster`` the pin, if any; ``gates`` the scheduling gates still closed; ``ended`` says that
-    its phase is terminal.
+    its phase is terminal; ``group`` with whom it is placed (since schema 2).
     """
 
     uid: str
@@ -186,6 +186,7 @@ class ProxyObserved(Event, tag="proxy.observed", frozen=True, kw_only=True):
     dependencies: tuple[Dependency, ...] = ()
     cluster: str = ""
     ended: bool = False
+    group: Group | None = None
 
 
 class ProxyDeleted(Event, tag="proxy.deleted", frozen=True, kw_only=True):

@@ -13,10 +13,11 @@ from typing import Final, cast
 
 import msgspec
 
-from mcs.errors import BadManifest, BadSettings
+from mcs.errors import BadGroup, BadManifest, BadSettings
 from mcs.names import Keys
 from mcs.objects import tolerations
 from mcs.objects.delegate import CONTAINERS, LAST_APPLIED
+from mcs.objects.grouping import Grouped, group_of, named
 from mcs.objects.manifest import parsed
 from mcs.objects.proxying import is_proxied, items, proxied, restored
 
@@ -29,6 +30,7 @@ ANNOTATIONS_SPARE: Final = 16_384  # what feedback and others may add later
 _NOT_SAVED: Final = ("managedFields", "creationTimestamp", "uid", "resourceVersion", "generation")
 _TOO_LARGE: Final = 413
 _FORBIDDEN: Final = 403
+_INVALID: Final = 422
 _encoder: Final = msgspec.json.Encoder(order="deterministic")
 
 
@@ -82,6 +84,11 @@ def mutate(
     if reason := _stays(metadata, bound, keys):
         return Admitted(warnings=(f"pod {name} is not elected: {reason}",))
     stateful = _owned_by("StatefulSet", metadata)
+    grouped = msgspec.convert(pod, Grouped)
+    try:
+        group = group_of(grouped, keys)
+    except BadGroup as error:
+        return Refused(message=f"pod {name}: {error}", code=_INVALID)
     try:
         user = _user_spec(spec, annotations.get(keys.manifest), stateful=stateful)
     except BadManifest:
@@ -102,8 +109,17 @@ def mutate(
             *_annotate(annotations, keys.manifest, manifest),
             *_hold(metadata, keys.finalizer),
             *_replace(spec, proxied(user, stateful=stateful)),
-        )
+        ),
+        warnings=_sizeless(name, named(grouped), keys) if group is None else (),
     )
+
+
+def _sizeless(name: str, group: str, keys: Keys) -> tuple[str, ...]:
+    """A warning about a group of Kubernetes' own whose size is not told."""
+    if not group:
+        return ()
+    words = f"pod {name} is placed by itself, not with its group {group!r}"
+    return (f"{words}: annotate {keys.group_size} to have so many placed all or none",)
 
 
 def _name(metadata: Json, namespace: str) -> str:

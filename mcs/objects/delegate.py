@@ -32,6 +32,8 @@ _DROPPED: Final = (
     "priority",
     "preemptionPolicy",
     "overhead",
+    "schedulingGroup",  # names an object of the source's API server; see ``grouping``
+    "workloadRef",
     "schedulingGates",  # open by now, or the proxy would not have been placed
     "ephemeralContainers",  # cannot be created with a pod
 )

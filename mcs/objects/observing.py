@@ -24,6 +24,7 @@ from mcs.names import Keys
 from mcs.objects import manifest, status
 from mcs.objects.constraints import constraints, gates
 from mcs.objects.dependencies import References, dependencies
+from mcs.objects.grouping import saved_group
 from mcs.objects.kinds import Node, Object, Pod
 from mcs.objects.owning import Role, is_virtual, owner, role
 from mcs.objects.requests import bound_requests, effective_requests
@@ -129,6 +130,7 @@ def proxy_observed(pod: Pod, keys: Keys) -> ProxyObserved:
         dependencies=dependencies(references),
         cluster=(pod.metadata.annotations or {}).get(keys.clustername, ""),
         ended=phase_of(pod).ended,
+        group=saved_group(text, keys),
     )
 
 

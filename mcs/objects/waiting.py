@@ -8,7 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from mcs.events.decisions import Fits, Lacks, Never, Verdict
+from mcs.events.decisions import (
+    BeyondBudget,
+    Fits,
+    GroupVerdict,
+    Incomplete,
+    Lacks,
+    Never,
+    Partly,
+    PodDeferred,
+    Verdict,
+)
 from mcs.objects.kinds import Condition, Pod
 from mcs.objects.observing import POD_SCHEDULED, phase_of
 from mcs.objects.patching import Json, condition_changes, patch_of
@@ -54,6 +64,22 @@ def condition(proxy: Pod, *, reason: str, message: str, at: str) -> Json | None:
     return patch_of(proxy, changes={"conditions": changed} if changed else {})
 
 
+def deferral_words(event: PodDeferred) -> str:
+    """Why a pod waits: its group, or the reason of each cluster."""
+    if event.group is not None:
+        return group_words(event.group)
+    return waiting_words(event.reasons)
+
+
+def group_words(verdict: GroupVerdict) -> str:
+    """Why no cluster was looked at for a pod of a group."""
+    match verdict:
+        case Incomplete(size=size):
+            return f"its group waits for members: {size} are placed together, or none"
+        case BeyondBudget():
+            return "its group is too large to be placed at once"
+
+
 def waiting_words(reasons: Mapping[str, Verdict]) -> str:
     """The reason of each cluster, in order of names: ``… c1: not enough cpu on any one node``."""
     if not reasons:
@@ -71,3 +97,5 @@ def _words(verdict: Verdict) -> str:
             return f"not enough {resource} on any one node"
         case Never(constraint=constraint):
             return f"ruled out by {constraint}"
+        case Partly():
+            return "not enough room for the whole group"

@@ -92,4 +92,5 @@ def duties(policies: Policies | None = None) -> tuple[tuple[str, Service], ...]:
 
 
 def _standing(member: Member) -> Standing:
-    return Standing(member.log, identity=member.identities.get(Stream.DECISIONS, ""))
+    identity = member.identities.get(Stream.DECISIONS, "")
+    return Standing(member.log, identity=identity, speak=member.observer.speak)

@@ -85,6 +85,12 @@ class Observer:
             self._want(name, listing=True)
         return bool(channels)
 
+    def speak(self, schema: int) -> None:
+        """Use the words of ``schema`` from now on; where that is a change, say everything anew."""
+        if self._publisher.speak(schema):
+            for channel in self._channels():
+                self._want(channel, listing=True)
+
     def summary(self) -> Summary:
         """The cluster in a few numbers, as far as it was observed."""
         nodes = self.capacity.nodes.values()

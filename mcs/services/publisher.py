@@ -25,7 +25,8 @@ import msgspec
 
 from mcs.errors import TooLarge, Unavailable, Uncertain
 from mcs.events import codec, subjects
-from mcs.events.frames import FRAME_BYTES, ObservationFrame, digest
+from mcs.events.dialects import as_of
+from mcs.events.frames import FRAME_BYTES, SCHEMA, ObservationFrame, digest
 from mcs.events.observations import Observation, ResyncStarted
 from mcs.ports import Clock, EventLog
 from mcs.services.timestamps import timestamp
@@ -61,6 +62,7 @@ class Publisher:
         self._next: dict[str, tuple[int, str]] = {subjects.CLUSTER: (1, joined)}
         self.on_open: Callable[[str], None] = _nobody
         self._opened = {subjects.CLUSTER}
+        self._schema = SCHEMA
         self._queue: deque[_Batch] = deque()
         self._in_flight: _Batch | None = None
         self._waiting_bytes, self._backlog_bytes = 0, backlog_bytes
@@ -71,7 +73,7 @@ class Publisher:
         """Have events stored in order, at some time; after the publisher stopped, they are lost
         (the next epoch's full account makes up for them).
         """
-        for event in events:
+        for event in (said for each in events for said in as_of(self._schema, each)):
             starts = isinstance(event, ResyncStarted)
             if channel not in self._opened:
                 self._opened.add(channel)
@@ -79,6 +81,12 @@ class Publisher:
                     self.offer(channel, ResyncStarted(reason="first use"))
                     self.on_open(channel)
             self._put(channel, msgspec.Raw(_encoder.encode(event)), first=starts)
+
+    def speak(self, schema: int) -> bool:
+        """Say what follows in the words of ``schema``; whether that is a change."""
+        changed = schema != self._schema
+        self._schema = schema
+        return changed
 
     async def publish(self, channel: str, *events: Observation) -> int:
         """Have events stored; returns the sequence of the frame that holds the last of them.
@@ -131,8 +139,8 @@ class Publisher:
             return
         tail = self._queue[-1] if self._queue else None
         full = tail is not None and tail.size + size > FRAME_BYTES
-        if tail is None or tail.channel != channel or full or first:
-            tail = _Batch(channel)
+        if tail is None or (tail.channel, tail.schema) != (channel, self._schema) or full or first:
+            tail = _Batch(channel, self._schema)
             self._queue.append(tail)
         tail.events.append(event)
         tail.size += size
@@ -146,6 +154,7 @@ class Publisher:
         subject = subjects.observation(self._cluster, batch.channel)
         number, previous = self._next.get(batch.channel, (0, ""))
         frame = ObservationFrame(
+            schema=batch.schema,
             source=self._cluster,
             epoch=self.epoch,
             channel=batch.channel,
@@ -189,7 +198,7 @@ class Publisher:
             batch.fail(TooLarge(f"one event of {batch.size} bytes: {error}"))
             return
         half = len(batch.events) // 2
-        first, second = _Batch(batch.channel), _Batch(batch.channel)
+        first, second = (_Batch(batch.channel, batch.schema) for _ in range(2))
         for part, events in (first, batch.events[:half]), (second, batch.events[half:]):
             part.events = events
             part.size = sum(len(event) + 1 for event in events)
@@ -212,10 +221,10 @@ def _nobody(_channel: str) -> None:
 class _Batch:
     """Events that will share a frame, and who waits for it."""
 
-    __slots__ = ("channel", "events", "size", "waiters")
+    __slots__ = ("channel", "events", "schema", "size", "waiters")
 
-    def __init__(self, channel: str) -> None:
-        self.channel = channel
+    def __init__(self, channel: str, schema: int) -> None:
+        self.channel, self.schema = channel, schema
         self.events: list[msgspec.Raw] = []
         self.size = 0
         self.waiters: list[asyncio.Future[int]] = []

@@ -35,13 +35,17 @@ class Removal(Part, frozen=True, kw_only=True):
 
 class Standing:
     """``lost``: clusters that are lost now. ``removed``: the newest removal of each cluster.
-    ``schema``: what agents may write; 0 before any scheduler said so.
+    ``schema``: what agents may write; 0 before any scheduler said so. ``speak`` is told of it, at
+    most this version's own.
     """
 
-    def __init__(self, log: EventLog, *, identity: str = "") -> None:
+    def __init__(
+        self, log: EventLog, *, identity: str = "", speak: Callable[[int], None] | None = None
+    ) -> None:
         self.lost: set[str] = set()
         self.removed: dict[str, Removal] = {}
         self.schema = 0
+        self._speak = speak
         self._follower = Follower(log, Stream.DECISIONS, subjects.EVERYBODY, identity=identity)
         self._listeners: list[Listener] = []
 
@@ -67,14 +71,18 @@ class Standing:
         self._judge()
 
     def _judge(self) -> None:
-        """Schedulers are upgraded first; what they do not know, they pass over."""
-        if 0 < self.schema < SCHEMA:
+        """Schedulers are upgraded first; to one that was not, we speak as our predecessors did."""
+        if not self.schema:
+            return
+        if self.schema < SCHEMA:
             _logger.warning(
-                "this agent writes events of schema %d, but the active scheduler knows schema %d: "
-                "it passes over what it does not know; upgrade the schedulers",
-                SCHEMA,
+                "the active scheduler knows events of schema %d, this agent those of schema %d: "
+                "it leaves out what is new; upgrade the schedulers",
                 self.schema,
+                SCHEMA,
             )
+        if self._speak is not None:
+            self._speak(min(self.schema, SCHEMA))
 
     def _decide(self, stored: Stored, frame: DecisionFrame) -> None:
         for event in frame.events:

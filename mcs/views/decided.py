@@ -14,6 +14,7 @@ from mcs.events.decisions import (
     Fits,
     Lacks,
     Never,
+    Partly,
     PlacementWithdrawn,
     PodDeferred,
     PodPlaced,
@@ -25,6 +26,7 @@ from mcs.events.decisions import (
     Verdict,
 )
 from mcs.names import split_placement
+from mcs.objects.waiting import group_words
 from mcs.views.amounts import amounts
 from mcs.views.words import (
     Piece,
@@ -76,6 +78,8 @@ def verdict_words(verdict: Verdict) -> Words:
             return say(wait(f"not enough {resource} on any one node"))
         case Never(constraint=constraint):
             return say(bad(constraint))
+        case Partly():
+            return say(wait("not enough room for the whole group"))
         case _:
             assert_never(verdict)
 
@@ -104,6 +108,8 @@ def _placing(event: PodPlaced | PodDeferred | PlacementWithdrawn) -> Words:
             asks = say(", asking ", amounts(event.requests)) if event.requests else ()
             return say(verb("placed "), name, *where, quiet(_attempt(event.placement)), asks)
         case PodDeferred():
+            if event.group is not None:
+                return say(name, " ", wait("waits"), f": {group_words(event.group)}")
             return say(name, " ", wait("waits"), ": ", reasons_words(event.reasons))
         case PlacementWithdrawn():
             unless = ", unless it has a node" if event.unbound_only else ""

@@ -10,7 +10,7 @@ import msgspec
 
 from mcs.decisions.fitting import barred
 from mcs.decisions.scoring import Scores
-from mcs.events.decisions import Fits, Lacks, Never, Verdict
+from mcs.events.decisions import Fits, Lacks, Never, Partly, Verdict
 from mcs.names import placement_id
 from mcs.projections.backlog import Proxy
 from mcs.projections.state import State
@@ -46,7 +46,7 @@ def grounds_of(
     match verdict:
         case Never(constraint=constraint):
             return Grounds(_barring(state, proxy, cluster, constraint), ())
-        case Fits():
+        case Fits() | Partly():
             node = scores.fit(proxy.requests, proxy.constraints, cluster).node
         case Lacks(resource=resource):
             node = freest(state, scores, proxy, cluster, resource)

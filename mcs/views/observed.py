@@ -177,6 +177,9 @@ def _proxy(event: ProxyObserved | ProxyDeleted | ProxyGone) -> Words:
                 more += [", ", wait(f"gated by {', '.join(event.gates)}")]
             if event.priority:
                 more.append(f", priority {event.priority}")
+            if event.group is not None:
+                spread = ", spread" if event.group.spread else ""
+                more.append(f", in group {event.group.name} of {event.group.size}{spread}")
             return say("proxy ", name, " asks ", amounts(event.requests), *more)
         case ProxyDeleted():
             grace = "its own" if event.grace_s is None else f"{event.grace_s}s of"

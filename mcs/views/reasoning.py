@@ -11,7 +11,7 @@ import msgspec
 
 from mcs.decisions.placing import verdicts_for
 from mcs.decisions.scoring import Scores
-from mcs.events.decisions import Fits, Lacks, Never, Verdict
+from mcs.events.decisions import Fits, Lacks, Never, Partly, Verdict
 from mcs.projections.backlog import Proxy
 from mcs.projections.state import State
 from mcs.quantities import CPU, MEMORY, PODS
@@ -112,6 +112,8 @@ def _words(state: State, scores: Scores, proxy: Proxy, name: str, verdict: Verdi
             left_ms = backoff.until_ms - state.elapsed_ms if backoff is not None else 0
             again = f", again in {lasting(left_ms / 1000)}" if left_ms > 0 else ""
             return say(bad(constraint), again)
+        case Partly():
+            return say(wait("not enough room for the whole group"))
 
 
 def _lack(state: State, scores: Scores, proxy: Proxy, name: str, resource: str) -> Words:

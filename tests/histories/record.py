@@ -17,7 +17,15 @@ import msgspec
 
 from mcs.decisions.framing import frame_cycle
 from mcs.events import codec, subjects
-from mcs.events.constraints import Constraints, Dependency, Requirement, Taint, Term, Toleration
+from mcs.events.constraints import (
+    Constraints,
+    Dependency,
+    Group,
+    Requirement,
+    Taint,
+    Term,
+    Toleration,
+)
 from mcs.events.decisions import Policy, PolicyActivated, SchedulerClaimed
 from mcs.events.event import Last
 from mcs.events.frames import SCHEMA, digest
@@ -121,6 +129,7 @@ def _join_and_place(world):
         proxy("u5", cluster="c3"),
         proxy("u6", cluster="c2"),
         proxy("u7", cpu=100, cluster="c1"),
+        proxy("u8", cpu=9000, group=Group(name="g", size=2, spread=True)),
     )
     for _ in range(4):  # three frames a cycle: the rest is decided in the next one
         world.cycle()

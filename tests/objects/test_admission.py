@@ -309,3 +309,43 @@ def test_the_user_s_pod_is_kept_whole_and_the_answer_is_idempotent(spec, owners)
 
     assert saved(proxy) == original
     assert mutate(proxy, KEYS) == Admitted()
+
+
+@pytest.mark.parametrize(
+    ("stated", "words"),
+    [
+        ({KEYS.group: "g", KEYS.group_size: "0"}, "use a whole number from 1 to 10000"),
+        ({KEYS.group: "g"}, f"add annotation {KEYS.group_size}"),
+    ],
+)
+def test_a_pod_that_describes_no_group_is_refused_by_name(stated, words):
+    answer = mutate(pod(annotations=ELECTED | stated), KEYS)
+
+    assert isinstance(answer, Refused)
+    assert answer.code == 422
+    assert "default/a" in answer.message
+    assert words in answer.message
+
+
+def test_a_pod_that_is_not_elected_may_say_of_groups_what_it_likes():
+    assert mutate(pod(annotations={KEYS.group_size: "0"}), KEYS) == Admitted()
+
+
+def test_a_pod_of_a_group_is_let_in_and_saved_with_it():
+    stated = {KEYS.group: "g", KEYS.group_size: "3"}
+    answer = mutate(pod(annotations=ELECTED | stated), KEYS)
+
+    assert answer.warnings == ()
+    proxy = admitted(pod(annotations=ELECTED | stated))
+    assert saved(proxy)["metadata"]["annotations"] == ELECTED | stated
+
+
+def test_a_group_of_kubernetes_own_without_a_size_is_let_in_with_a_warning():
+    group = {"schedulingGroup": {"podGroupName": "workers-0"}}
+
+    [warning] = mutate(pod(**group), KEYS).warnings
+
+    assert "default/a" in warning
+    assert "'workers-0'" in warning
+    assert KEYS.group_size in warning
+    assert mutate(pod(annotations=ELECTED | {KEYS.group_size: "2"}, **group), KEYS).warnings == ()

@@ -260,3 +260,9 @@ def test_a_manifest_of_another_form_is_a_bad_manifest_i8(text):
         delegate_manifest(
             text, keys=Keys(), source="c1", pod=PodKey("n", "p"), uid="u", attempt=1, name="d"
         )
+
+
+def test_what_names_an_object_of_the_source_stays_behind():
+    group = {"schedulingGroup": {"podGroupName": "g"}, "workloadRef": {"name": "w"}}
+
+    assert spec_of(**group, hostname="h") == {"hostname": "h"}

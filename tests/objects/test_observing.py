@@ -3,7 +3,7 @@ import json
 import msgspec
 import pytest
 
-from mcs.events.constraints import Constraints, Dependency, Taint
+from mcs.events.constraints import Constraints, Dependency, Group, Taint
 from mcs.events.observations import (
     NodeObserved,
     Phase,
@@ -192,6 +192,15 @@ def test_a_proxy_is_told_as_its_user_wrote_it():
         dependencies=(Dependency(kind="Secret", name="s"),),
         cluster="c2",
     )
+
+
+def test_a_proxys_group_is_the_one_it_was_created_with():
+    stated = {KEYS.group: "g", KEYS.group_size: "3", KEYS.group_placement: "spread"}
+    manifest = {"metadata": {"annotations": stated}, "spec": {}}
+
+    seen = proxy_observed(proxy(manifest, annotations={KEYS.group_size: "none"}), KEYS)
+
+    assert seen.group == Group(name="g", size=3, spread=True)
 
 
 def test_an_echo_of_our_own_writes_changes_nothing():

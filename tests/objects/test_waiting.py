@@ -2,9 +2,17 @@ import msgspec
 import pytest
 
 from mcs.adapters.memory_patches import patched
-from mcs.events.decisions import Fits, Lacks, Never
+from mcs.events.decisions import (
+    BeyondBudget,
+    Fits,
+    Incomplete,
+    Lacks,
+    Never,
+    Partly,
+    PodDeferred,
+)
 from mcs.objects.kinds import Pod
-from mcs.objects.waiting import rejected, trying, waiting, waiting_words
+from mcs.objects.waiting import deferral_words, rejected, trying, waiting, waiting_words
 from mcs.ports import Patch
 
 AT = "2026-01-01T00:01:00Z"
@@ -31,6 +39,28 @@ def test_reasons_are_told_by_cluster_in_peoples_words():
         "c2: ruled out by node selector; c3: it fits, in a later cycle"
     )
     assert waiting_words({}) == "no cluster has joined the federation"
+
+
+@pytest.mark.parametrize(
+    ("group", "reasons", "words"),
+    [
+        (None, REASONS, waiting_words(REASONS)),
+        (None, {"c1": Partly()}, waiting_words({"c1": Partly()})),
+        (Incomplete(size=8), {}, "its group waits for members: 8 are placed together, or none"),
+        (BeyondBudget(), {}, "its group is too large to be placed at once"),
+    ],
+)
+def test_a_pod_of_a_group_waits_with_its_group(group, reasons, words):
+    event = PodDeferred(
+        uid="u", source="c1", namespace="default", name="a", reasons=reasons, group=group
+    )
+
+    assert deferral_words(event) == words
+
+
+def test_room_for_one_is_not_room_for_its_group():
+    words = "no cluster takes the pod: c1: not enough room for the whole group"
+    assert waiting_words({"c1": Partly()}) == words
 
 
 def test_a_waiting_proxy_says_why_and_never_unschedulable():

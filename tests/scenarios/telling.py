@@ -6,6 +6,7 @@ from mcs.events.decisions import (
     CycleMarked,
     Fits,
     Lacks,
+    Partly,
     PlacementWithdrawn,
     PodDeferred,
     PodPlaced,
@@ -37,6 +38,7 @@ from mcs.events.observations import (
 from mcs.names import split_placement
 from mcs.objects.kinds import EVENTS, LEASES, NODES, PODS
 from mcs.objects.status import read
+from mcs.objects.waiting import group_words
 from mcs.views.amounts import amounts
 from mcs.views.words import plain
 
@@ -108,6 +110,8 @@ def _decided(said):
             where = f"{_named(said)} on {said.target}/{said.node} as {said.delegate}"
             told = _list(where, _attempt(said), f"books {_has(said.requests)}")
         case PodDeferred():
+            if said.group is not None:
+                return (f"{_named(said)}:", group_words(said.group))
             why = [f"{name}: {_verdict(it)}" for name, it in sorted(said.reasons.items())]
             told = (f"{_named(said)}:", "; ".join(why))
         case PlacementWithdrawn():
@@ -147,6 +151,8 @@ def _verdict(verdict):
             return "fits"
         case Lacks(resource=resource):
             return f"lacks {resource}"
+        case Partly():
+            return "not for the whole group"
         case _:
             return f"never, {verdict.constraint}"
 

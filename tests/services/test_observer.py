@@ -7,7 +7,8 @@ import msgspec
 
 from mcs.adapters.memory_cluster import MemoryCluster
 from mcs.adapters.memory_log import Fate
-from mcs.events import codec
+from mcs.events import SCHEMA, codec
+from mcs.events.constraints import Group
 from mcs.events.decisions import PodPlaced
 from mcs.events.frames import digest
 from mcs.events.observations import (
@@ -501,6 +502,30 @@ async def test_requests_for_resyncs_are_limited():
         assert target.observer.ask("capacity")
         await until(lambda: target.observer.resyncs["capacity"] > 1)
         assert not target.observer.ask("capacity")
+
+
+async def test_after_a_change_of_schema_everything_is_said_anew_in_its_words():
+    target = Target()
+    annotations = KEYS.group, KEYS.group_size
+    pod = USER_POD | {"metadata": {"annotations": dict(zip(annotations, ("g", "2"), strict=True))}}
+    await target.proxy("p", annotations={KEYS.manifest: msgspec.json.encode(pod).decode()})
+    async with target.running():
+        for schema in (1, SCHEMA):
+            before = dict(target.observer.resyncs)
+            target.observer.speak(schema)
+            await until(
+                lambda before=before: all(
+                    target.observer.resyncs[name] > started for name, started in before.items()
+                )
+            )
+        await target.settled()
+        last = dict(target.observer.resyncs)
+        target.observer.speak(SCHEMA)
+        await target.settled()
+
+    grouped = Group(name="g", size=2)
+    assert [seen.group for seen in target.said("proxy", ProxyObserved)] == [grouped, None, grouped]
+    assert target.observer.resyncs == last
 
 
 async def test_every_frame_is_taken_though_each_answer_is_lost_once():

@@ -7,7 +7,8 @@ import pytest
 
 from mcs.adapters.memory_log import Fate, MemoryBroker
 from mcs.errors import TooLarge, Unavailable
-from mcs.events import codec
+from mcs.events import SCHEMA, codec
+from mcs.events.constraints import Group
 from mcs.events.frames import FRAME_BYTES, digest
 from mcs.events.observations import (
     ClusterHeartbeat,
@@ -18,6 +19,7 @@ from mcs.events.observations import (
 )
 from mcs.ports import Stream
 from mcs.services.publisher import Publisher
+from tests.building import proxy
 from tests.services.clocks import LeapingClock, turns
 
 
@@ -242,3 +244,19 @@ async def test_who_waits_is_told_when_the_publisher_stops():
 
 async def test_flush_with_nothing_offered_returns_at_once():
     await Bench().publisher.flush()
+
+
+async def test_frames_say_in_which_schema_they_are():
+    bench = Bench()
+    grouped = proxy(group=Group(name="g", size=2))
+    bench.publisher.offer("proxy", ResyncStarted(), grouped)
+    assert bench.publisher.speak(1)
+    bench.publisher.offer("proxy", grouped)
+    assert not bench.publisher.speak(1)
+    async with bench.running():
+        await bench.publisher.flush()
+
+    assert [(frame.schema, frame.events) for frame in bench.frames] == [
+        (SCHEMA, (ResyncStarted(), grouped)),
+        (1, (proxy(),)),
+    ]

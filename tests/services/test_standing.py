@@ -5,6 +5,7 @@ import contextlib
 import msgspec
 import pytest
 
+from mcs.events import SCHEMA
 from mcs.events.decisions import (
     ClusterLost,
     ClusterRecovered,
@@ -18,8 +19,8 @@ from tests.services.members import Log, running, until
 
 
 @contextlib.asynccontextmanager
-async def read(log):
-    standing = Standing(log.broker.connect())
+async def read(log, **options):
+    standing = Standing(log.broker.connect(), **options)
     async with running(standing):
         await until(standing.caught_up.is_set)
         yield standing
@@ -63,8 +64,29 @@ async def test_writing_a_newer_schema_than_schedulers_know_is_warned_of(when, ca
     async with read(log) as standing:
         if when == "after":
             log.decide(activated)
-        await until(lambda: "writes events of schema 2" in caplog.text)
+        await until(lambda: "this agent those of schema 2" in caplog.text)
         caplog.clear()
         log.decide(msgspec.structs.replace(activated, schema=2))
         await until(lambda: standing.schema == 2)
     assert "upgrade the schedulers" not in caplog.text
+
+
+async def test_agents_are_told_what_to_speak_once_the_log_was_read_and_at_each_change():
+    log, told = Log(), []
+    activated = PolicyActivated(rules=1, schema=1, version="old", policy=Policy())
+    log.decide(msgspec.structs.replace(activated, schema=SCHEMA))
+    log.decide(activated)
+    async with read(log, speak=told.append):
+        log.decide(msgspec.structs.replace(activated, schema=SCHEMA + 7))
+        await until(lambda: len(told) == 2)
+
+    assert told == [1, SCHEMA]
+
+
+async def test_before_any_scheduler_spoke_agents_are_told_nothing():
+    log, told = Log(), []
+    async with read(log, speak=told.append):
+        log.decide(CycleMarked())
+        log.decide(ClusterLost(cluster="c2"))
+
+    assert told == []

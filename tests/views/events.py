@@ -1,14 +1,16 @@
 """One of each event, for tests of their sentences."""
 
-from mcs.events.constraints import Taint
+from mcs.events.constraints import Group, Taint
 from mcs.events.decisions import (
     ClusterLost,
     ClusterRecovered,
     ClusterRemoved,
     CycleMarked,
     Fits,
+    Incomplete,
     Lacks,
     Never,
+    Partly,
     PlacementWithdrawn,
     PodDeferred,
     PodPlaced,
@@ -95,6 +97,13 @@ OBSERVED = {
         gates=("g",),
         priority=5,
     ),
+    "proxy default/step-3 asks 200m cpu, in group g of 8, spread": ProxyObserved(
+        **POD,
+        created="",
+        manifest="SECRET",
+        requests={"cpu": 200},
+        group=Group(name="g", size=8, spread=True),
+    ),
     "proxy default/step-3 is being deleted, with 30s of grace": ProxyDeleted(**POD, grace_s=30),
     "proxy default/step-3 is gone": ProxyGone(**POD),
     "delegate of default/step-3 is Running on n2": DelegateObserved(
@@ -140,6 +149,12 @@ DECIDED = {
                 "c1": Lacks(resource="cpu"),
             },
         )
+    ),
+    "default/step-3 waits: its group waits for members: 8 are placed together, or none": (
+        PodDeferred(**POD, source="c2", group=Incomplete(size=8))
+    ),
+    "default/step-3 waits: c1: not enough room for the whole group": (
+        PodDeferred(**POD, source="c2", reasons={"c1": Partly()})
     ),
     "withdrew default/step-3 from c1 (attempt 1): unschedulable, unless it has a node": (
         PlacementWithdrawn(
