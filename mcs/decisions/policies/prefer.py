@@ -6,6 +6,7 @@ preferred clusters are full. A cluster that has not joined yet may be named.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import Final
 
 import msgspec
@@ -51,9 +52,10 @@ class Prefer(msgspec.Struct, frozen=True):
     def score(self, candidates: Candidates, requests: Resources) -> Column:
         """The cluster's place in the list, counted from above; behind all, the replicas."""
         scores = np.minimum(_rest.score(candidates, requests), _FIRST - CLUSTERS_MAX)
-        for row, name in enumerate(candidates.names):
-            if name in self.clusters:
-                scores[row] = _FIRST - self.clusters.index(name)
+        for place, name in enumerate(self.clusters):
+            row = bisect_left(candidates.names, name)
+            if candidates.names[row : row + 1] == (name,):
+                scores[row] = _FIRST - place
         return scores
 
     def scale(self, scores: Column) -> Column:

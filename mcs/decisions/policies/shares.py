@@ -23,8 +23,8 @@ def fullness(candidates: Candidates, requests: Resources) -> Column:
     whole = np.zeros(len(candidates.names), np.int64)
     for name, amount in asked.items():
         total = candidates.total(name)
-        left = np.clip(candidates.left(name), 0, total) - amount
-        whole += thousandths(total - np.clip(left, 0, total), total)
+        left = np.minimum(np.maximum(candidates.left(name), 0), total)
+        whole += thousandths(total - np.maximum(left - amount, 0), total)
     return whole // len(asked)
 
 
@@ -33,6 +33,9 @@ def thousandths(part: Column, whole: Column) -> Column:
 
     ``part`` lies between 0 and ``whole``. Beyond 2**53 the lowest bits do not count.
     """
-    shift = np.where(whole > _EXACT, _SHIFT, 0)
-    part, whole = part >> shift, whole >> shift
+    if (whole > _EXACT).any():
+        shift = np.where(whole > _EXACT, _SHIFT, 0)
+        part, whole = part >> shift, whole >> shift
+    if whole.all():
+        return part * SCALE // whole
     return np.where(whole > 0, part * SCALE // np.maximum(whole, 1), SCALE)
