@@ -24,7 +24,7 @@ LAYERS = [
 ]
 APART = {("services", "adapters"), ("adapters", "services"), ("views", "adapters")}
 PURE = {"errors", "names", "quantities", "events", "objects", "projections", "decisions"}
-PURE_IMPORTS = {"msgspec", "numpy", "yaml"}
+PURE_IMPORTS = {"msgspec", "numpy", "sortedcontainers", "yaml"}
 IMPURE_STDLIB = {
     *("asyncio", "datetime", "os", "pathlib", "random", "secrets", "socket", "ssl", "subprocess"),
     *("tempfile", "threading", "time", "uuid", "logging", "locale"),

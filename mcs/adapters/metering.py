@@ -275,7 +275,7 @@ class _StateCollector(Collector):
         lag_s = max(0.0, self._clock.now() - state.now_ns / 1e9) if state.now_ns else 0.0
         lag = "Seconds since the newest observation folded was stored"
         yield GaugeMetricFamily("mcs_fold_lag_seconds", lag, value=lag_s)
-        waiting = len(state.backlog.waiting)
+        waiting = state.backlog.count
         yield GaugeMetricFamily("mcs_pods_waiting", "Pods without a place", value=waiting)
         parked = CounterMetricFamily("mcs_frames_parked", "Not understood", labels=["reason"])
         for reason, entry in sorted(state.parked.items()):

@@ -14,7 +14,10 @@ from mcs.projections.inventory import NodeState
 from mcs.quantities import PODS, Resources
 
 _BARRING: Final = {"NoSchedule", "NoExecute"}
-_DEFAULT_PODS: Final = 110  # kubelet's --max-pods, where a node states no limit
+DEFAULT_PODS: Final = 110
+"""kubelet's ``--max-pods``, where a node states no limit."""
+REPLICAS_MOST: Final = 1 << 40
+"""Replicas on one node, at the most: what is asked for so little counts as nearly nothing."""
 
 
 def barred(constraints: Constraints, node: NodeState) -> str:
@@ -41,7 +44,7 @@ def replicas(requests: Resources, node: NodeState, used: Mapping[str, int]) -> t
 
     An absent extended resource counts as none; a request of 0 limits nothing.
     """
-    room, limit = node.allocatable.get(PODS, _DEFAULT_PODS) - used.get(PODS, 0), PODS
+    room, limit = node.allocatable.get(PODS, DEFAULT_PODS) - used.get(PODS, 0), PODS
     for name in sorted(requests):
         asked = requests[name]
         if asked <= 0:
@@ -49,7 +52,7 @@ def replicas(requests: Resources, node: NodeState, used: Mapping[str, int]) -> t
         free = node.allocatable.get(name, 0) - used.get(name, 0)
         if free // asked < room:
             room, limit = free // asked, name
-    return max(room, 0), limit
+    return min(max(room, 0), REPLICAS_MOST), limit
 
 
 def tolerated(taint: Taint, tolerations: tuple[Toleration, ...]) -> bool:

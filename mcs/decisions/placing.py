@@ -1,21 +1,27 @@
 """Places for the pods that wait: filter, score, choose, book.
 
-Each pod goes, in order, to the cluster that could hold the most replicas of it (ties to the
-cluster's name) and is booked on one node there, so that the next pod sees what is left.
+Each pod goes, in order, to the cluster that the policy scores highest (ties to the cluster's name)
+and is booked on one node there, so that the next pod sees what is left. Pods stand in lines of one
+kind; a line whose first pod finds no place is done with for this cycle, since capacity only shrinks
+within one. When all that can be placed is placed, those left over are told why, each once for the
+same reasons: so they are told what is true at the end.
 """
 
 from __future__ import annotations
 
+import heapq
+from collections.abc import Iterator
+
 import msgspec
 
 from mcs.decisions.budget import Budget
-from mcs.decisions.scoring import Scores
+from mcs.decisions.choosing import Choice, Choosing
 from mcs.errors import BadManifest
-from mcs.events.decisions import Fits, Never, PodDeferred, PodPlaced, Verdict
+from mcs.events.decisions import PodDeferred, PodPlaced
 from mcs.names import Keys, PodKey, delegate_name, placement_id
 from mcs.objects.delegate import delegate_manifest
-from mcs.projections.backlog import Proxy
-from mcs.projections.membership import Member
+from mcs.projections.backlog import UNREADABLE, Proxy
+from mcs.projections.lines import Line, Order, Reasons
 from mcs.projections.state import State
 
 _encoder = msgspec.json.Encoder()
@@ -23,92 +29,98 @@ _encoder = msgspec.json.Encoder()
 
 def place(state: State, keys: Keys, budget: Budget) -> bool:
     """Place or defer every pod that waits; False when the budget ended first."""
-    scores = Scores(state.inventory)
-    names: set[tuple[str, str, str]] = set()
-    for _, _, uid in state.backlog.waiting:
-        proxy = state.backlog.proxies[uid]
-        home = state.membership.members.get(proxy.source)
-        if home is None or home.lost or home.removed or home.removing:
-            continue  # its author cannot be heard: nothing new is started for it
-        verdicts, totals = verdicts_for(state, scores, proxy, home)
-        if not totals:
-            if verdicts != proxy.deferred and not budget.take(_deferred(proxy, verdicts)):
+    if not state.backlog.lines:
+        return True
+    return Placing(state, keys, budget).run()
+
+
+class Queue:
+    """The pods of several lines in one order, each line as long as it goes on."""
+
+    def __init__(self, lines: list[Line]) -> None:
+        self._lines = lines
+        self._each: list[Iterator[Order]] = [iter(line.orders) for line in lines]
+        self._heads = [(next(each), number) for number, each in enumerate(self._each)]
+        heapq.heapify(self._heads)
+
+    def __iter__(self) -> Iterator[tuple[int, Line, str]]:
+        """Line number, line and uid of the next pod; its line ends there, unless it goes on."""
+        while self._heads:
+            order, number = heapq.heappop(self._heads)
+            yield number, self._lines[number], order[2]
+
+    def go_on(self, number: int) -> None:
+        """Let the line's next pod have its turn."""
+        order = next(self._each[number], None)
+        if order is not None:
+            heapq.heappush(self._heads, (order, number))
+
+
+class Placing:
+    """One cycle's placing."""
+
+    def __init__(self, state: State, keys: Keys, budget: Budget) -> None:
+        self._state, self._keys, self._budget = state, keys, budget
+        self._choosing = Choosing(state)
+        self._names: set[tuple[str, str, str]] = set()
+        self._done: set[str] = set()  # placed, or told that they are unreadable
+        self._stalled: list[Line] = []
+
+    def run(self) -> bool:
+        """Place, then defer; False when the budget ended first."""
+        lines = [
+            line
+            for line in self._state.backlog.lines.values()
+            if self._choosing.openness.speaks(line.kind.source) and not line.kind.unreadable
+        ]
+        return self._place(lines) and all(self._defer(line) for line in self._stalled)
+
+    def _place(self, lines: list[Line]) -> bool:
+        """Place all pods that fit somewhere, in the order of all lines together."""
+        queue = Queue(lines)
+        for number, line, uid in queue:
+            choice = self._choosing.choose(line)
+            if choice is None:
+                self._stalled.append(line)
+                continue
+            event = self._decision(self._state.backlog.proxies[uid], choice)
+            if not self._budget.take(event):
                 return False
-            continue
-        target = min(totals, key=lambda name: (-totals[name], name))
-        fit = scores.fit(proxy.requests, proxy.constraints, target)
-        name = _name(state, names, proxy, target)
+            if isinstance(event, PodPlaced):
+                self._choosing.book(choice, event.requests)
+                self._names.add((choice.target, event.namespace, event.delegate))
+            self._done.add(uid)
+            queue.go_on(number)
+        return True
+
+    def _decision(self, proxy: Proxy, choice: Choice) -> PodPlaced | PodDeferred:
+        name = self._name(proxy, choice.target)
         try:
-            event = _placed(proxy, target, name, fit.node, keys)
+            return _placed(proxy, choice, name, self._keys)
         except BadManifest:
             # Never here, as the webhook wrote it; but one bad pod must not stop the others (I8).
-            unreadable = Never(constraint="unreadable manifest")
-            verdicts = dict.fromkeys(verdicts, unreadable)
-            if verdicts != proxy.deferred and not budget.take(_deferred(proxy, verdicts)):
-                return False
-            continue
-        if not budget.take(event):
-            return False
-        scores.book(target, event.node, event.requests)
-        names.add((target, proxy.namespace, event.delegate))
-    return True
+            clusters = self._choosing.openness.clusters
+            asked = (*clusters, proxy.cluster) if proxy.cluster else clusters
+            return _deferred(proxy, dict.fromkeys(asked, UNREADABLE))
+
+    def _defer(self, line: Line) -> bool:
+        """Tell the pods of a line why they wait, where it is news; False when the budget ended."""
+        reasons, proxies = self._choosing.reasons(line), self._state.backlog.proxies
+        news = [proxies[uid] for uid in line.to_tell(reasons) - self._done]
+        news.sort(key=lambda proxy: proxy.order)
+        return all(self._budget.take(_deferred(proxy, reasons)) for proxy in news)
+
+    def _name(self, proxy: Proxy, target: str) -> str:
+        """The delegate's name, distinct from those of live placements and of this cycle's."""
+        key = PodKey(proxy.namespace, proxy.name)
+        name = delegate_name(proxy.source, key)
+        place = (target, proxy.namespace, name)
+        if place in self._state.ledger.names or place in self._names:
+            return delegate_name(proxy.source, key, salt=proxy.uid)
+        return name
 
 
-def verdicts_for(
-    state: State, scores: Scores, proxy: Proxy, home: Member
-) -> tuple[dict[str, Verdict], dict[str, int]]:
-    """Each cluster's verdict, and the score of those that fit."""
-    verdicts: dict[str, Verdict] = {}
-    totals: dict[str, int] = {}
-    for name in sorted(state.membership.members):
-        member = state.membership.members[name]
-        if member.removed or "target" not in member.roles:
-            continue
-        if reason := _closed(state, proxy, home, member):
-            verdicts[name] = Never(constraint=reason)
-            continue
-        fit = scores.fit(proxy.requests, proxy.constraints, name)
-        verdicts[name] = fit.verdict
-        if isinstance(fit.verdict, Fits) and member.removing:
-            verdicts[name] = Never(constraint="cluster removed")  # by this very cycle
-        elif isinstance(fit.verdict, Fits):
-            totals[name] = fit.total
-    if proxy.cluster and proxy.cluster not in verdicts:
-        verdicts[proxy.cluster] = Never(constraint="no such target cluster")
-    return verdicts, totals
-
-
-def _closed(state: State, proxy: Proxy, home: Member, member: Member) -> str:
-    """Why a cluster takes no new pod of this proxy, whatever is free there; or nothing."""
-    if proxy.cluster and proxy.cluster != member.name:
-        return f"pinned to {proxy.cluster}"
-    if member.lost:
-        return "cluster lost"
-    if member.left:
-        return "agent stopped"
-    if member.cordoned:
-        return "cluster cordoned"
-    if home.cordons.get(member.name):
-        return f"virtual node cordoned in {home.name}"
-    if not member.current:
-        return "capacity not known yet"
-    backoff = proxy.backoff.get(member.name)
-    if backoff is not None and state.elapsed_ms < backoff.until_ms:
-        return f"tried: {backoff.reason}"
-    return ""
-
-
-def _name(state: State, names: set[tuple[str, str, str]], proxy: Proxy, target: str) -> str:
-    """The delegate's name, distinct from those of live placements and of this cycle's."""
-    key = PodKey(proxy.namespace, proxy.name)
-    name = delegate_name(proxy.source, key)
-    place = (target, proxy.namespace, name)
-    if place in state.ledger.names or place in names:
-        return delegate_name(proxy.source, key, salt=proxy.uid)
-    return name
-
-
-def _placed(proxy: Proxy, target: str, name: str, node: str, keys: Keys) -> PodPlaced:
+def _placed(proxy: Proxy, choice: Choice, name: str, keys: Keys) -> PodPlaced:
     attempt = proxy.attempts + 1
     manifest = delegate_manifest(
         proxy.manifest,
@@ -127,21 +139,21 @@ def _placed(proxy: Proxy, target: str, name: str, node: str, keys: Keys) -> PodP
         placement=placement_id(proxy.uid, attempt),
         uid=proxy.uid,
         source=proxy.source,
-        target=target,
+        target=choice.target,
         namespace=proxy.namespace,
         name=proxy.name,
         delegate=name,
         manifest=text,
-        node=node,
+        node=choice.node,
         requests=proxy.requests,
     )
 
 
-def _deferred(proxy: Proxy, verdicts: dict[str, Verdict]) -> PodDeferred:
+def _deferred(proxy: Proxy, reasons: Reasons) -> PodDeferred:
     return PodDeferred(
         uid=proxy.uid,
         source=proxy.source,
         namespace=proxy.namespace,
         name=proxy.name,
-        reasons=verdicts,
+        reasons=reasons,
     )

@@ -84,14 +84,16 @@ def _trouble(state: State, placement: Placement) -> Decision | None:
 
 
 def _stranded(state: State) -> list[Placement]:
-    removed = {m.name for m in state.membership.members.values() if m.removed}
-    placements = state.ledger.placements if removed else {}
-    return [placements[id] for id in sorted(placements) if placements[id].target in removed]
+    living = [
+        id
+        for member in state.membership.members.values()
+        if member.removed
+        for id in state.ledger.living.get(member.name, ())
+    ]
+    return [state.ledger.placements[id] for id in sorted(living)]
 
 
-def _strand(placement: Placement) -> Decision | None:
-    if not placement.live or not placement.decided:
-        return None
+def _strand(placement: Placement) -> Decision:
     return ProxyReleased(
         uid=placement.uid,
         source=placement.source,

@@ -1,117 +1,275 @@
-"""How good is a cluster for a pod? The score is the number of replicas of it that would fit.
+"""Which cluster is best for a pod, exactly, without counting everywhere.
 
-One ``Scores`` serves one cycle: it caches each shape of pod (requests and constraints) against each
-cluster, and what the cycle books is counted at once. What earlier bookings cannot have on their
-nodes any more, because kube-scheduler filled these otherwise, they will have of other nodes: it is
-taken off the cluster's number, or the last pods of a burst would be sent where nothing is left.
+Policies score clusters by how many replicas of the pod they could hold (and by what they have). To
+count replicas, node by node, costs; a bound does not: a cluster cannot hold more than its free
+amounts, summed up, divided by what one replica asks. Capacity that shrinks leaves a number that was
+right an upper bound. So a contest between clusters goes by upper bounds, and only the leader is
+counted out, until the leader's number is exact: then nobody can be better (Minoux, "Accelerated
+greedy algorithms for maximizing submodular set functions", 1978). The result is that of counting
+everywhere, which tests hold against a plain account.
+
+A ``Scores`` follows from the inventory alone. It may be kept from cycle to cycle or dropped; what a
+cycle books is counted at once, and forgotten by the next ``refresh``, which reads what was folded.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
-from mcs.decisions.fitting import barred, replicas
+from mcs.decisions.columns import Columns
+from mcs.decisions.eligible import Eligible, Kinds
+from mcs.decisions.policies.candidates import Candidates, Column, Scoring
+from mcs.decisions.policies.most_replicas import MostReplicas
+from mcs.decisions.rooms import Rooms
 from mcs.events.constraints import Constraints
-from mcs.events.decisions import Fits, Lacks, Never, Verdict
+from mcs.events.decisions import Fits, Never, Verdict
 from mcs.projections.inventory import Inventory
-from mcs.quantities import PODS, Resources, add
+from mcs.quantities import LARGEST, PODS, Resources
+
+Open = npt.NDArray[np.bool_]
+"""Which clusters take a pod, if there is room."""
+
+CLOSED: Final = -1
+"""Score of a cluster that does not take the pod; policies give none that is negative."""
+
+UNJUDGED: Final = -2
+"""No position."""
+
+_ROOMS_BYTES: Final = 256 * 1024 * 1024
+"""What is counted out and kept; the longest unused goes first."""
+_SHAPES_MOST: Final = 20_000
+_CONTESTS_MOST: Final = 20_000
+_KINDS_SPARE: Final = 10_000
+
+_ROW: Final = np.zeros(1, np.intp)
+
+_encoder = msgspec.json.Encoder(order="sorted")
 
 
-class Fit(msgspec.Struct):
-    """How a shape fits a cluster: replicas by eligible node, and why it does not where it does
-    not. ``total``: their sum, less what is owed to earlier bookings.
+class Fit(NamedTuple):
+    """How a shape fits a cluster: replicas, less what is owed to earlier bookings; the verdict; the
+    node to charge a booking to, if it fits.
     """
 
-    rooms: dict[str, int]
     total: int
     verdict: Verdict
+    node: str
 
-    @property
-    def node(self) -> str:
-        """The node to charge a booking to: most replicas, ties to the name. kube-scheduler's
-        default (LeastAllocated) leans to the same one.
-        """
-        return min(self.rooms, key=lambda name: (-self.rooms[name], name))
+
+class Shape:
+    """One shape of pods over all clusters: bounds of replicas, and which of them are exact.
+
+    ``exact`` and ``bounded`` are positions of the clusters' columns, when ``replicas`` was counted
+    out, and when it was at least a bound.
+    """
+
+    def __init__(self, requests: Resources, eligible: Eligible, clusters: int) -> None:
+        self.requests, self.eligible = requests, eligible
+        self.replicas = np.zeros(clusters, np.int64)
+        self.exact = np.full(clusters, -1, np.int64)
+        self.bounded = np.full(clusters, -1, np.int64)
+
+
+class Contest:
+    """Clusters against each other for the pods of one shape that the same clusters are open to."""
+
+    def __init__(self, shape: Shape) -> None:
+        self.shape = shape
+        self.open: Open = np.zeros(len(shape.exact), np.bool_)
+        self.seen = np.full(len(shape.exact), -1, np.int64)
+        self.scores = np.full(len(shape.exact), CLOSED, np.int64)
+        # What each cluster says to the pods, as long as ``about`` holds (``placing``).
+        self.about: object = None
+        self.judged = np.full(len(shape.exact), UNJUDGED, np.int64)
+        self.verdicts: list[Verdict] = [Fits()] * len(shape.exact)
+        self.reasons: dict[str, Verdict] = {}
 
 
 class Scores:
-    """Scores of shapes over an inventory, and the bookings made with them."""
+    """Scores of shapes of pods over an inventory, for some clusters in the order of their names."""
 
-    def __init__(self, inventory: Inventory) -> None:
-        self._inventory = inventory
-        self._fits: dict[tuple[bytes, str], Fit] = {}
-        self._shapes: dict[bytes, tuple[Resources, Constraints]] = {}
-        self._booked: dict[tuple[str, str], Resources] = {}
+    def __init__(self, inventory: Inventory, clusters: Sequence[str] | None = None) -> None:
+        self.clusters = tuple(sorted(inventory.loads) if clusters is None else clusters)
+        self._kinds = Kinds()
+        self._columns = [Columns(name, inventory, self._kinds) for name in self.clusters]
+        self._index = {name: number for number, name in enumerate(self.clusters)}
+        self._shapes: dict[bytes, Shape] = {}
+        self._contests: OrderedDict[object, Contest] = OrderedDict()
+        self._eligible: dict[bytes, Eligible] = {}
+        self._rooms: OrderedDict[tuple[int, int], Rooms] = OrderedDict()
+        self._rooms_bytes = 0
+        size = len(self.clusters)
+        self.position = np.full(size, -1, np.int64)
+        self._rose = np.zeros(size, np.int64)
+        self._left: dict[str, Column] = {}
+        self._totals: dict[str, Column] = {}
+        self.refresh()
+
+    @classmethod
+    def of(cls, inventory: Inventory, clusters: Sequence[str]) -> Scores:
+        """Those kept with the inventory, brought up to it."""
+        kept = inventory.derived
+        if isinstance(kept, Scores) and kept.clusters == tuple(clusters) and not kept.grown:
+            kept.refresh()
+            return kept
+        inventory.derived = made = cls(inventory, clusters)
+        return made
+
+    @property
+    def grown(self) -> bool:
+        """Whether more kinds of nodes were seen than there are nodes."""
+        return len(self._kinds.examples) > 2 * sum(self._sizes()) + _KINDS_SPARE
+
+    def refresh(self) -> None:
+        """Take over what changed in the inventory; bookings that were not folded are forgotten."""
+        for number, columns in enumerate(self._columns):
+            if columns.refresh():
+                self._note(number)
+
+    def shape(self, requests: Resources, constraints: Constraints, key: bytes = b"") -> Shape:
+        """The shape of pods with these requests and constraints (encoded: ``key``)."""
+        key = key or _encoder.encode((requests, constraints))
+        shape = self._shapes.get(key)
+        if shape is None:
+            if len(self._shapes) >= _SHAPES_MOST:
+                self._forget()
+            rules = _encoder.encode(constraints)
+            eligible = self._eligible.get(rules)
+            if eligible is None:
+                eligible = self._eligible[rules] = Eligible(constraints, self._kinds)
+            shape = self._shapes[key] = Shape(requests, eligible, len(self.clusters))
+        return shape
+
+    def contest(self, key: object, shape: Shape, where: Open) -> Contest:
+        """The contest of that key, for clusters that are open now."""
+        contest = self._contests.get(key)
+        if contest is None or contest.shape is not shape:
+            contest = self._contests[key] = Contest(shape)
+            if len(self._contests) > _CONTESTS_MOST:
+                self._contests.popitem(last=False)
+        if contest.open is not where and not np.array_equal(contest.open, where):
+            contest.seen[:] = -1
+        contest.open = where
+        return contest
+
+    def leader(self, contest: Contest, policy: Scoring) -> int:
+        """The number of the best cluster, ties to the name; -1: the pod fits nowhere."""
+        shape = contest.shape
+        changed = np.flatnonzero(contest.seen != self.position)
+        if len(changed):
+            self._bound(shape, changed[shape.bounded[changed] < self._rose[changed]])
+            contest.scores[changed] = self._scored(contest, policy, changed)
+            contest.seen[changed] = self.position[changed]
+        while True:
+            best = int(contest.scores.argmax()) if len(contest.scores) else -1
+            if best < 0 or contest.scores[best] < 0:
+                return -1
+            if shape.exact[best] != self.position[best]:
+                self.rooms(shape, best)
+            score = self._scored(contest, policy, _ROW + best)[0]
+            if score == contest.scores[best]:
+                return best
+            contest.scores[best] = score
+
+    def all_exact(self, contest: Contest, policy: Scoring) -> Column:
+        """Every cluster's score, counted out; CLOSED where the pod is not taken."""
+        for number in range(len(self.clusters)):
+            self.rooms(contest.shape, number)
+        return self._scored(contest, policy, np.arange(len(self.clusters)))
+
+    def rooms(self, shape: Shape, cluster: int) -> Rooms:
+        """How many replicas each node of a cluster takes, now."""
+        key = (id(shape), cluster)
+        rooms = self._rooms.get(key)
+        if rooms is None:
+            rooms = Rooms(self._columns[cluster], shape.requests, shape.eligible)
+            rooms.update()
+            self._rooms[key] = rooms
+            self._rooms_bytes += rooms.bytes
+            self._evict()
+        else:
+            self._rooms.move_to_end(key)
+            rooms.update()
+        shape.replicas[cluster] = rooms.total
+        shape.exact[cluster] = shape.bounded[cluster] = self.position[cluster]
+        return rooms
 
     def fit(self, requests: Resources, constraints: Constraints, cluster: str) -> Fit:
-        """How the shape fits the cluster now, bookings of this cycle included."""
-        shape = msgspec.json.encode((requests, constraints), order="sorted")
-        known = self._fits.get((shape, cluster))
-        if known is None:
-            self._shapes[shape] = (requests, constraints)
-            known = self._fits[shape, cluster] = self._measure(requests, constraints, cluster)
-        return known
+        """How a shape fits a cluster now, bookings included."""
+        number = self._index.get(cluster)
+        if number is None:
+            return Fit(0, Never(constraint="no nodes"), "")
+        rooms = self.rooms(self.shape(requests, constraints), number)
+        verdict = rooms.verdict()
+        return Fit(rooms.total, verdict, rooms.best() if isinstance(verdict, Fits) else "")
 
     def book(self, cluster: str, node: str, requests: Resources) -> None:
-        """Charge a pod to a node for the rest of this cycle."""
-        before = self._booked.get((cluster, node), {})
-        self._booked[cluster, node] = add(add(before, requests), {PODS: 1})
-        for (shape, where), fit in self._fits.items():
-            if where == cluster and node in fit.rooms:
-                asked, constraints = self._shapes[shape]
-                room, _ = self._room(asked, cluster, node)
-                fit.total += room - fit.rooms[node]
-                fit.rooms[node] = room
-                if fit.total <= 0:
-                    fit.verdict = self._measure(asked, constraints, cluster).verdict
+        """Charge a pod to a node until the next ``refresh``."""
+        number = self._index[cluster]
+        columns = self._columns[number]
+        columns.book(columns.row_of(node), requests)
+        self._note(number)
 
     def used(self, cluster: str, node: str) -> Resources:
-        """What the node is charged with, this cycle's bookings included."""
-        booked = self._booked.get((cluster, node))
-        used = self._inventory.used(cluster, node)
-        return add(used, booked) if booked else used
+        """What a node is charged with, bookings included."""
+        number = self._index.get(cluster)
+        return self._columns[number].used(node) if number is not None else {}
 
-    def _measure(self, requests: Resources, constraints: Constraints, cluster: str) -> Fit:
-        rooms: dict[str, int] = {}
-        bars: Counter[str] = Counter()
-        limits: Counter[str] = Counter()
-        nodes = self._inventory.nodes.get(cluster, {})
-        for name, node in nodes.items():
-            if bar := barred(constraints, node):
-                bars[bar] += 1
-                continue
-            rooms[name], limit = self._room(requests, cluster, name)
-            if rooms[name] == 0:
-                limits[limit] += 1
-        owed, owing = self._owed(requests, cluster)
-        total = sum(rooms.values()) - owed
-        if total > 0:
-            return Fit(rooms, total, Fits())
-        if limits:
-            return Fit(rooms, total, Lacks(resource=_most_common(limits)))
-        if rooms:
-            return Fit(rooms, total, Lacks(resource=owing))
-        return Fit(rooms, 0, Never(constraint=_most_common(bars) if bars else "no nodes"))
+    def _note(self, number: int) -> None:
+        """Take over a cluster's position and sums."""
+        columns = self._columns[number]
+        self.position[number], self._rose[number] = columns.position, columns.rose
+        for sums, mine in ((columns.left, self._left), (columns.totals, self._totals)):
+            for name, amount in sums.items():
+                column = mine.get(name)
+                if column is None:
+                    column = mine[name] = np.zeros(len(self.clusters), np.int64)
+                column[number] = min(amount, LARGEST)
 
-    def _owed(self, requests: Resources, cluster: str) -> tuple[int, str]:
-        """How many pods of a shape have no room, for what is owed to bookings; of which resource
-        most.
-        """
-        asked = {name: amount for name, amount in requests.items() if amount > 0} | {PODS: 1}
-        pods, most = 0, (0, "")
-        for debt in self._inventory.owed(cluster):
-            counts = [(-(-debt[name] // asked[name]), name) for name in asked if name in debt]
-            if counts:
-                pods += max(counts)[0]
-                most = max(most, *counts)
-        return pods, most[1]
+    def _bound(self, shape: Shape, stale: npt.NDArray[np.intp]) -> None:
+        """Bound the replicas in clusters that may have gained room."""
+        if not len(stale):
+            return
+        room = self._amounts(self._left, PODS)[stale]
+        for name, asked in shape.requests.items():
+            if asked > 0:
+                room = np.minimum(room, self._amounts(self._left, name)[stale] // asked)
+        shape.replicas[stale], shape.bounded[stale] = room, self.position[stale]
 
-    def _room(self, requests: Resources, cluster: str, node: str) -> tuple[int, str]:
-        state = self._inventory.nodes[cluster][node]
-        return replicas(requests, state, self.used(cluster, node))
+    def _scored(self, contest: Contest, policy: Scoring, rows: npt.NDArray[np.intp]) -> Column:
+        """Scores of some clusters; CLOSED where the pod is not taken."""
+        replicas = contest.shape.replicas[rows]
+        scores = replicas
+        if not isinstance(policy, MostReplicas):  # which looks at nothing else
+            candidates = Candidates(
+                names=tuple(self.clusters[row] for row in rows.tolist()),
+                replicas=replicas,
+                totals={name: column[rows] for name, column in self._totals.items()},
+                free={name: column[rows] for name, column in self._left.items()},
+            )
+            scores = policy.score(candidates, contest.shape.requests)
+        return np.where(contest.open[rows] & (replicas > 0), scores, CLOSED)
 
+    def _amounts(self, sums: dict[str, Column], name: str) -> Column:
+        found = sums.get(name)
+        return np.zeros(len(self.clusters), np.int64) if found is None else found
 
-def _most_common(counts: Counter[str]) -> str:
-    return min(counts, key=lambda name: (-counts[name], name))
+    def _sizes(self) -> list[int]:
+        return [len(columns.nodes) for columns in self._columns]
+
+    def _evict(self) -> None:
+        while self._rooms_bytes > _ROOMS_BYTES and len(self._rooms) > 1:
+            _, rooms = self._rooms.popitem(last=False)
+            self._rooms_bytes -= rooms.bytes
+
+    def _forget(self) -> None:
+        """Begin anew with shapes; more of them come than are worth keeping."""
+        for kept in (self._shapes, self._contests, self._rooms, self._eligible):
+            kept.clear()
+        self._rooms_bytes = 0

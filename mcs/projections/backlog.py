@@ -5,15 +5,22 @@ The order is (priority, highest first; creationTimestamp; uid).
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+import heapq
+from typing import Final
 
 import msgspec
 
 from mcs.events.constraints import Constraints
-from mcs.events.decisions import Verdict
+from mcs.events.decisions import Never
 from mcs.events.observations import ProxyObserved
 from mcs.projections.digest import Digest
+from mcs.projections.lines import Kind, Line, Order, Reasons
 from mcs.quantities import Resources
+
+UNREADABLE: Final = Never(constraint="unreadable manifest")
+"""What is said of a pod that no cluster can be asked to run."""
+
+_encoder = msgspec.json.Encoder(order="sorted")
 
 
 class Backoff(msgspec.Struct):
@@ -49,7 +56,7 @@ class Proxy(msgspec.Struct):
     attempts: int = 0
     placed: bool = False  # it has a live placement
     backoff: dict[str, Backoff] = {}
-    deferred: dict[str, Verdict] | None = None  # reasons of the last deferral
+    deferred: Reasons | None = None  # reasons of the last deferral
 
     @property
     def waits(self) -> bool:
@@ -63,7 +70,7 @@ class Proxy(msgspec.Struct):
         return self.deleting or self.gone or self.releasing or self.stranded
 
     @property
-    def order(self) -> tuple[int, str, str]:
+    def order(self) -> Order:
         """Sort key among those that wait."""
         return (-self.priority, self.created, self.uid)
 
@@ -72,19 +79,44 @@ class BacklogDump(msgspec.Struct):
     """Everything a backlog holds, in its order."""
 
     proxies: list[Proxy] = []
-    waiting: list[tuple[int, str, str]] = []
-    leaving: list[str] = []
 
 
 class Backlog:
-    """All proxies by uid; ``waiting`` is sorted, ``leaving`` are those whose end was asked for."""
+    """All proxies by uid; ``lines`` are those that wait, ``leaving`` those whose end was asked for.
+
+    ``now_ms`` is log time: a cluster that failed a pod rests for it until some moment.
+    """
 
     def __init__(self) -> None:
         self.proxies: dict[str, Proxy] = {}
-        self.waiting: list[tuple[int, str, str]] = []
+        self.lines: dict[Kind, Line] = {}
         self.leaving: dict[str, None] = {}
+        self.now_ms = 0
         self._digest: Digest[str] = Digest()
-        self._queued: dict[str, tuple[int, str, str]] = {}
+        self._queued: dict[str, tuple[Line, Order, Reasons | None]] = {}
+        self._resting: list[tuple[int, str]] = []  # a heap: when a rest ends, and whose
+
+    @property
+    def waiting(self) -> list[Order]:
+        """All that wait, the first one first."""
+        return sorted(order for _, order, _ in self._queued.values())
+
+    @property
+    def count(self) -> int:
+        """How many wait."""
+        return len(self._queued)
+
+    def line_of(self, uid: str) -> Line | None:
+        """The line in which a proxy waits, if it does."""
+        queued = self._queued.get(uid)
+        return queued[0] if queued is not None else None
+
+    def advance(self, elapsed_ms: int) -> None:
+        """Let log time pass: rests end."""
+        self.now_ms = elapsed_ms
+        while self._resting and self._resting[0][0] <= elapsed_ms:
+            _, uid = heapq.heappop(self._resting)
+            self._requeue(uid, self.proxies.get(uid))
 
     def observe(self, source: str, event: ProxyObserved, resync: int) -> None:
         """A proxy is there, as described."""
@@ -110,6 +142,8 @@ class Backlog:
             proxy.stranded = known.stranded
             proxy.attempts, proxy.placed = known.attempts, known.placed
             proxy.backoff, proxy.deferred = known.backoff, known.deferred
+            if _unreadable(known) and proxy.manifest != known.manifest:
+                proxy.deferred = None  # it may be readable now
         self.proxies[event.uid] = proxy
         self.refresh(event.uid)
 
@@ -142,30 +176,49 @@ class Backlog:
 
     def dump(self) -> BacklogDump:
         """All there is, in order; not a copy."""
-        proxies = list(self.proxies.values())
-        return BacklogDump(proxies=proxies, waiting=self.waiting, leaving=list(self.leaving))
+        return BacklogDump(proxies=list(self.proxies.values()))
 
-    def restore(self, dump: BacklogDump) -> None:
+    def restore(self, dump: BacklogDump, elapsed_ms: int) -> None:
         """Take a dump, into a fresh one of these."""
+        self.now_ms = elapsed_ms
         for proxy in dump.proxies:
             self.proxies[proxy.uid] = proxy
-            self._digest.touch(proxy.uid)
-        self.waiting = dump.waiting
-        self._queued = {entry[2]: entry for entry in dump.waiting}
-        self.leaving = dict.fromkeys(dump.leaving)
+            self.refresh(proxy.uid)
 
     def digest(self) -> str:
         """Digest of all proxies."""
         return self._digest.settle(self.proxies.get)
 
     def _requeue(self, uid: str, proxy: Proxy | None) -> None:
-        wanted = proxy.order if proxy is not None and proxy.waits else None
-        queued = self._queued.get(uid)
-        if queued == wanted:
-            return
+        """Put a proxy into the line where it belongs, or into none."""
+        queued = self._queued.pop(uid, None)
+        waits = proxy is not None and proxy.waits
         if queued is not None:
-            del self.waiting[bisect_left(self.waiting, queued)]
-            del self._queued[uid]
-        if wanted is not None:
-            insort(self.waiting, wanted)
-            self._queued[uid] = wanted
+            line, order, reasons = queued
+            line.remove(order, reasons)
+            if not line.orders:
+                del self.lines[line.kind]
+        if proxy is not None and waits:
+            kind = self._kind(proxy)
+            line = self.lines.get(kind) or Line(kind, proxy.requests, proxy.constraints)
+            self.lines[kind] = line
+            proxy.deferred = line.add(proxy.order, proxy.deferred)
+            self._queued[uid] = (line, proxy.order, proxy.deferred)
+
+    def _kind(self, proxy: Proxy) -> Kind:
+        blocked = []
+        for cluster, backoff in sorted(proxy.backoff.items()) if proxy.backoff else ():
+            if backoff.until_ms > self.now_ms:
+                blocked.append((cluster, backoff.reason))
+                heapq.heappush(self._resting, (backoff.until_ms, proxy.uid))
+        return Kind(
+            source=proxy.source,
+            pin=proxy.cluster,
+            shape=_encoder.encode((proxy.requests, proxy.constraints)),
+            blocked=tuple(blocked),
+            unreadable=_unreadable(proxy),
+        )
+
+
+def _unreadable(proxy: Proxy) -> bool:
+    return bool(proxy.deferred) and next(iter((proxy.deferred or {}).values())) == UNREADABLE

@@ -95,7 +95,7 @@ def restore(data: bytes) -> State:
     state = State()
     state.membership.restore(dumped.membership)
     state.inventory.restore(dumped.inventory)
-    state.backlog.restore(dumped.backlog)
+    state.backlog.restore(dumped.backlog, dumped.elapsed_ms)
     state.ledger.restore(dumped.ledger)
     state.attention = dict.fromkeys(dumped.attention)
     state.commands = dict.fromkeys(dumped.commands)

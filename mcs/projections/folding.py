@@ -138,17 +138,14 @@ def _pods(state: State, source: str, channel: str, event: PodEvent) -> str:
     match event:
         case PodObserved():
             resync = state.membership.resync_of(source, channel)
-            key = f"{source}/{event.uid}"
-            state.inventory.charge(key, source, event.node, event.requests, resync=resync)
+            state.inventory.observe_pod(source, event.uid, event.node, event.requests, resync)
         case PodsObserved():
             if not event.fits:
                 return "columns that do not fit together"
             resync = state.membership.resync_of(source, channel)
-            for pod in event.each():
-                key = f"{source}/{pod.uid}"
-                state.inventory.charge(key, source, pod.node, pod.requests, resync=resync)
+            state.inventory.observe_pods(source, event, resync)
         case PodGone():
-            state.inventory.discharge(f"{source}/{event.uid}")
+            state.inventory.drop_pod(source, event.uid)
         case _:
             assert_never(event)
     return ""
@@ -265,7 +262,7 @@ def _settle(state: State, uid: str, placement_id: str, *, changed: bool = True) 
     """
     placement = state.ledger.placements.get(placement_id)
     if placement is not None:
-        if placement.evictable or (placement.live and placement.stage < Stage.BOUND):
+        if placement.evictable or placement.stuck:
             state.attention[placement_id] = None
         else:
             state.attention.pop(placement_id, None)

@@ -116,6 +116,12 @@ class Placement(msgspec.Struct, kw_only=True):
         return deleted and self.wanted and not self.evicted
 
     @property
+    def stuck(self) -> bool:
+        """Whether the target's own scheduler finds no node for the delegate."""
+        pending = self.live and self.stage is Stage.PENDING
+        return pending and self.seen is not None and bool(self.seen.unschedulable)
+
+    @property
     def phase(self) -> Phase:
         """The delegate's last known phase."""
         return self.seen.phase if self.seen else Phase.PENDING
@@ -135,6 +141,7 @@ class Ledger:
         self.placements: dict[str, Placement] = {}
         self.by_proxy: dict[str, dict[int, Placement]] = {}
         self.names: dict[tuple[str, str, str], str] = {}
+        self.living: dict[str, dict[str, None]] = {}  # decided and live, by target
         self._digest: Digest[str] = Digest()
 
     def apply(
@@ -216,6 +223,8 @@ class Ledger:
             self.placements[placement.id] = placement
             self.by_proxy.setdefault(placement.uid, {})[placement.attempt] = placement
             self._digest.touch(placement.id)
+            if placement.decided and placement.live:
+                self.living.setdefault(placement.target, {})[placement.id] = None
         self.names = {(target, space, name): id for target, space, name, id in dump.names}
 
     def digest(self) -> str:
@@ -241,10 +250,12 @@ class Ledger:
     def _index(self, placement: Placement) -> None:
         if placement.decided and placement.live:
             self.names[placement.target, placement.namespace, placement.delegate] = placement.id
+            self.living.setdefault(placement.target, {})[placement.id] = None
         else:
             self._unname(placement)
 
     def _unname(self, placement: Placement) -> None:
+        self.living.get(placement.target, {}).pop(placement.id, None)
         key = (placement.target, placement.namespace, placement.delegate)
         if self.names.get(key) == placement.id:
             del self.names[key]

@@ -165,6 +165,7 @@ class State:
                 return  # nearly every message: milliseconds are few
             self.longest_jump_ms = max(self.longest_jump_ms, gap_ms)
             self.elapsed_ms += min(gap_ms, self.policy.jump_s * 1000)
+            self.backlog.advance(self.elapsed_ms)
         # Whole milliseconds only, so that many short gaps add up.
         self.now_ns = time_ns - time_ns % _NS_PER_MS
 

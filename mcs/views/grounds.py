@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
+from mcs.decisions.choosing import Choosing
 from mcs.decisions.fitting import barred
-from mcs.decisions.scoring import Scores
 from mcs.events.decisions import Fits, Lacks, Never, Partly, Verdict
 from mcs.names import placement_id
 from mcs.projections.backlog import Proxy
@@ -40,16 +40,16 @@ class Grounds(msgspec.Struct, frozen=True):
 
 
 def grounds_of(
-    state: State, scores: Scores, proxy: Proxy, cluster: str, verdict: Verdict
+    state: State, choosing: Choosing, proxy: Proxy, cluster: str, verdict: Verdict
 ) -> Grounds:
     """The grounds of a cluster's verdict on a proxy, but for bookings of the same cycle."""
     match verdict:
         case Never(constraint=constraint):
             return Grounds(_barring(state, proxy, cluster, constraint), ())
         case Fits() | Partly():
-            node = scores.fit(proxy.requests, proxy.constraints, cluster).node
+            node = choosing.fit(proxy, cluster).node
         case Lacks(resource=resource):
-            node = freest(state, scores, proxy, cluster, resource)
+            node = freest(state, choosing, proxy, cluster, resource)
     used = [
         ("charge", key)
         for key, charge in state.inventory.charges.items()
@@ -69,18 +69,19 @@ def ahead(proxy: Proxy, node: str) -> Booking:
     )
 
 
-def freest(state: State, scores: Scores, proxy: Proxy, cluster: str, resource: str) -> str:
+def freest(state: State, choosing: Choosing, proxy: Proxy, cluster: str, resource: str) -> str:
     """The eligible node with most of a resource left, ties to the name; empty: there is none."""
-    free = free_of(state, scores, proxy, cluster, resource)
+    free = free_of(state, choosing, proxy, cluster, resource)
     return min(free, key=lambda name: (-free[name], name), default="")
 
 
 def free_of(
-    state: State, scores: Scores, proxy: Proxy, cluster: str, resource: str
+    state: State, choosing: Choosing, proxy: Proxy, cluster: str, resource: str
 ) -> dict[str, int]:
     """What each eligible node has left of a resource."""
     return {
-        name: node.allocatable.get(resource, 0) - scores.used(cluster, name).get(resource, 0)
+        name: node.allocatable.get(resource, 0)
+        - choosing.scores.used(cluster, name).get(resource, 0)
         for name, node in state.inventory.nodes.get(cluster, {}).items()
         if not barred(proxy.constraints, node)
     }

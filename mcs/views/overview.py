@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from mcs.decisions.scoring import Scores
+from mcs.decisions.choosing import Choosing
 from mcs.events.decisions import Policy, Verdict
 from mcs.events.seals import Seal
 from mcs.projections.backlog import Proxy
@@ -176,7 +176,7 @@ def states_of(state: State, member: Member) -> tuple[str, ...]:
 
 
 def _waiting(state: State) -> tuple[WaitingRow, ...]:
-    scores = Scores(state.inventory)
+    choosing = Choosing(state, apart=True)
     queue = [state.backlog.proxies[uid] for _, _, uid in state.backlog.waiting]
     gated = [proxy for proxy in state.backlog.proxies.values() if _gated(proxy)]
     gated.sort(key=lambda proxy: proxy.order)
@@ -185,7 +185,7 @@ def _waiting(state: State) -> tuple[WaitingRow, ...]:
         verdicts: dict[str, Verdict] = proxy.deferred or {}
         reasons: dict[str, str] = {}
         if number < EXPLAINED_MOST and not proxy.gates:
-            each = explained(state, scores, proxy)
+            each = explained(state, choosing, proxy)
             verdicts = {row.cluster: row.verdict for row in each}
             reasons = {row.cluster: plain(row.words) for row in each}
         rows.append(_row(proxy, reasons, verdicts))

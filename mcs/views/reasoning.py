@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from mcs.decisions.placing import verdicts_for
-from mcs.decisions.scoring import Scores
+from mcs.decisions.choosing import Choosing
 from mcs.events.decisions import Fits, Lacks, Never, Partly, Verdict
 from mcs.projections.backlog import Proxy
 from mcs.projections.state import State
@@ -39,34 +38,36 @@ def verdicts_of(state: State, uid: str) -> tuple[ClusterVerdict, ...]:
     """What each cluster says to a waiting proxy now, after those before it in the queue took what
     they can; empty when it does not wait.
     """
-    queue = [entry[2] for entry in state.backlog.waiting]
-    if uid not in queue:
+    line = state.backlog.line_of(uid)
+    if line is None:
         return ()
-    scores = Scores(state.inventory)
+    choosing = Choosing(state, apart=True)
     booked: dict[str, list[Booking]] = {}
-    for before in queue[: queue.index(uid)]:
-        _book(state, scores, state.backlog.proxies[before], booked)
+    for _, _, before in state.backlog.waiting:
+        if before == uid:
+            break
+        _book(state, choosing, state.backlog.proxies[before], booked)
     proxy = state.backlog.proxies[uid]
     return tuple(
-        msgspec.structs.replace(row, grounds=_grounds(state, scores, proxy, row, booked))
-        for row in explained(state, scores, proxy)
+        msgspec.structs.replace(row, grounds=_grounds(state, choosing, proxy, row, booked))
+        for row in explained(state, choosing, proxy)
     )
 
 
-def explained(state: State, scores: Scores, proxy: Proxy) -> tuple[ClusterVerdict, ...]:
-    """Each cluster's verdict on a proxy, in the order of names."""
-    home = state.membership.members.get(proxy.source)
-    if home is None:
+def explained(state: State, choosing: Choosing, proxy: Proxy) -> tuple[ClusterVerdict, ...]:
+    """Each cluster's verdict on a proxy that waits, in the order of names."""
+    line = state.backlog.line_of(proxy.uid)
+    if line is None or proxy.source not in state.membership.members:
         return ()
-    verdicts, totals = verdicts_for(state, scores, proxy, home)
-    best = min(totals, key=lambda name: (-totals[name], name), default="")
-    tied = [name for name in sorted(totals) if totals[name] == totals[best]]
+    verdicts, ranking = choosing.reasons(line), choosing.ranking(line)
+    best = min(ranking, key=lambda name: (-ranking[name], name), default="")
+    tied = [name for name in sorted(ranking) if ranking[name] == ranking[best]]
     return tuple(
         ClusterVerdict(
             cluster=name,
             verdict=verdicts[name],
-            score=totals.get(name, 0),
-            words=_words(state, scores, proxy, name, verdicts[name]),
+            score=choosing.fit(proxy, name).total if name in ranking else 0,
+            words=_words(state, choosing, proxy, name, verdicts[name]),
             chosen=name == best,
             tie=tuple(other for other in tied if other != name) if name in tied else (),
         )
@@ -76,37 +77,35 @@ def explained(state: State, scores: Scores, proxy: Proxy) -> tuple[ClusterVerdic
 
 def _grounds(
     state: State,
-    scores: Scores,
+    choosing: Choosing,
     proxy: Proxy,
     row: ClusterVerdict,
     booked: dict[str, list[Booking]],
 ) -> Grounds:
-    found = grounds_of(state, scores, proxy, row.cluster, row.verdict)
+    found = grounds_of(state, choosing, proxy, row.cluster, row.verdict)
     if isinstance(row.verdict, Never):
         return found
     return Grounds(found.facts, (*found.bookings, *booked.get(row.cluster, ())))
 
 
-def _book(state: State, scores: Scores, proxy: Proxy, booked: dict[str, list[Booking]]) -> None:
+def _book(state: State, choosing: Choosing, proxy: Proxy, booked: dict[str, list[Booking]]) -> None:
     """Let a proxy further ahead take its place, as a cycle would."""
-    home = state.membership.members.get(proxy.source)
-    if home is None or home.lost or home.removed:
+    line = state.backlog.line_of(proxy.uid)
+    if line is None or line.kind.unreadable or not choosing.openness.speaks(proxy.source):
         return
-    _, totals = verdicts_for(state, scores, proxy, home)
-    if totals:
-        target = min(totals, key=lambda name: (-totals[name], name))
-        fit = scores.fit(proxy.requests, proxy.constraints, target)
-        booked.setdefault(target, []).append(ahead(proxy, fit.node))
-        scores.book(target, fit.node, proxy.requests)
+    choice = choosing.choose(line)
+    if choice is not None:
+        booked.setdefault(choice.target, []).append(ahead(proxy, choice.node))
+        choosing.book(choice, proxy.requests)
 
 
-def _words(state: State, scores: Scores, proxy: Proxy, name: str, verdict: Verdict) -> Words:
+def _words(state: State, choosing: Choosing, proxy: Proxy, name: str, verdict: Verdict) -> Words:
     match verdict:
         case Fits():
-            room = scores.fit(proxy.requests, proxy.constraints, name).total
+            room = choosing.fit(proxy, name).total
             return say(good("fits"), f": there is room for {room} of its kind")
         case Lacks(resource=resource):
-            return _lack(state, scores, proxy, name, resource)
+            return _lack(state, choosing, proxy, name, resource)
         case Never(constraint=constraint):
             backoff = proxy.backoff.get(name)
             left_ms = backoff.until_ms - state.elapsed_ms if backoff is not None else 0
@@ -116,13 +115,13 @@ def _words(state: State, scores: Scores, proxy: Proxy, name: str, verdict: Verdi
             return say(wait("not enough room for the whole group"))
 
 
-def _lack(state: State, scores: Scores, proxy: Proxy, name: str, resource: str) -> Words:
+def _lack(state: State, choosing: Choosing, proxy: Proxy, name: str, resource: str) -> Words:
     """``asks 200m cpu, the freest of 3 eligible nodes (n2) has 140m``."""
-    free = free_of(state, scores, proxy, name, resource)
+    free = free_of(state, choosing, proxy, name, resource)
     head = say(wait(f"not enough {resource}"))
     if not free:
         return head
-    most = freest(state, scores, proxy, name, resource)
+    most = freest(state, choosing, proxy, name, resource)
     which = "the only eligible node" if len(free) == 1 else f"the freest of {len(free)} nodes"
     if resource == PODS:
         return say(head, f": {which} (", node(most), f") takes {max(0, free[most])} more pods")

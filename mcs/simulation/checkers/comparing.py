@@ -10,7 +10,10 @@ from typing import Any, Final
 
 import msgspec
 
+from mcs.projections.backlog import Backlog
 from mcs.projections.digest import Digest
+from mcs.projections.inventory import Inventory
+from mcs.projections.ledger import Ledger
 from mcs.projections.state import State
 
 MOST: Final = 5
@@ -30,7 +33,9 @@ def copied(state: State) -> State:
     """A plain state like this one, to fold on."""
     plain = State()
     for name in vars(plain):
-        setattr(plain, name, copy.deepcopy(getattr(state, name)))
+        if name != "inventory":
+            setattr(plain, name, copy.deepcopy(getattr(state, name)))
+    plain.inventory.restore(copy.deepcopy(state.inventory.dump()))
     return plain
 
 
@@ -49,6 +54,10 @@ def differences(mine: State, other: State) -> list[str]:
 def stale_digests(state: State) -> list[str]:
     """Tables of which an entry changed without a mark: computed afresh, the digest is another."""
     found = []
+    again = Inventory()
+    again.restore(copy.deepcopy(state.inventory.dump()))
+    if again.digest() != state.inventory.digest():
+        found.append("the digests kept of the inventory are not those of what it holds")
     for name, (table, kept) in _tables(state).items():
         fresh: Digest[Any] = Digest()
         for key in table:
@@ -91,11 +100,35 @@ def _differ(mine: Any, other: Any, path: str) -> Iterator[str]:
                 yield f"{path}[{key}] is only in {'one' if key in mine else 'the other'}"
             else:
                 yield from _differ(mine[key], other[key], f"{path}[{key}]")
+    elif isinstance(other, Inventory | Backlog | Ledger):
+        held = account(mine)
+        for name, value in account(other).items():
+            yield from _differ(held[name], value, f"{path}.{name}")
     elif hasattr(other, "__dict__"):
         for name, value in vars(other).items():
             yield from _differ(getattr(mine, name), value, f"{path}.{name}")
     elif mine != other:
         yield f"{path} is {mine!r}, not {other!r}"
+
+
+def account(projection: Inventory | Backlog | Ledger) -> dict[str, object]:
+    """What a projection holds, without what it keeps to find that sooner."""
+    if isinstance(projection, Backlog):
+        lines = {kind: list(line.orders) for kind, line in sorted(projection.lines.items())}
+        leaving = sorted(projection.leaving)
+        return {"proxies": projection.proxies, "lines": lines, "leaving": leaving}
+    if isinstance(projection, Ledger):
+        living = {name: sorted(ids) for name, ids in sorted(projection.living.items()) if ids}
+        found = vars(projection) | {"living": living}
+        return {name: value for name, value in found.items() if not isinstance(value, Digest)}
+    charges = dict(sorted(projection.charges.items()))
+    places = {(charge.cluster, charge.node) for charge in charges.values()}
+    return {
+        "nodes": projection.nodes,
+        "charges": charges,
+        "used": {place: projection.used(*place) for place in sorted(places)},
+        "owed": {name: owed for name in projection.nodes if (owed := projection.owed(name))},
+    }
 
 
 def _tables(state: State) -> dict[str, tuple[dict[Any, Any], Digest[Any]]]:
@@ -107,13 +140,13 @@ def _tables(state: State) -> dict[str, tuple[dict[Any, Any], Digest[Any]]]:
         for name, node in known.items()
     }
     members, proxies = state.membership.members, state.backlog.proxies
-    placements, charges = state.ledger.placements, inventory.charges
+    placements = state.ledger.placements
     # Only a look behind the curtain tells a digest that is kept from one that is right.
     return {
         "members": (members, _kept(state.membership)),
         "proxies": (proxies, _kept(state.backlog)),
         "placements": (placements, _kept(state.ledger)),
-        "charges": (charges, _kept(inventory, "_charges_digest")),
+        "placed": (inventory.placed, _kept(inventory, "_placed_digest")),
         "nodes": (nodes, _kept(inventory, "_nodes_digest")),
     }
 

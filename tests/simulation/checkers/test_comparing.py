@@ -39,8 +39,8 @@ def test_a_copy_does_not_differ():
     [
         (lambda s: setattr(s.backlog.proxies["u1"], "attempts", 7), "proxies[u1].attempts is 1"),
         (lambda s: s.attention.update(x=None), "attention[x] is only in the other"),
-        (lambda s: s.inventory.charges.pop("u1.1"), "charges[u1.1] is only in one"),
-        (lambda s: s.inventory._loads["c1", "n1"].update(cpu=1), "_loads[('c1', 'n1')][cpu]"),
+        (lambda s: s.inventory.placed.pop("u1.1"), "charges[u1.1] is only in one"),
+        (lambda s: s.inventory.loads["c1"].add(0, {"cpu": 1}), "used[('c1', 'n1')][cpu]"),
         (lambda s: setattr(s, "claim", "?"), "state.claim is 'claim', not '?'"),
     ],
 )

@@ -1,0 +1,91 @@
+"""Which cluster and node a line's next pod gets, and what the clusters say to those that get none.
+
+One ``Choosing`` serves one cycle. People ask the same questions (``mcs why``, ``mcs status``): with
+scores of their own, they get the same answers.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from mcs.decisions.openness import Openness
+from mcs.decisions.policies.chosen import recorded
+from mcs.decisions.scoring import UNJUDGED, Contest, Fit, Scores
+from mcs.events.decisions import Never
+from mcs.projections.backlog import Proxy
+from mcs.projections.lines import Line, Reasons
+from mcs.projections.state import State
+from mcs.quantities import Resources
+
+
+class Choice(NamedTuple):
+    """A place for a pod."""
+
+    target: str
+    node: str
+
+
+class Choosing:
+    """Questions about places, as the state is and with what was booked since."""
+
+    def __init__(self, state: State, *, apart: bool = False) -> None:
+        """``apart``: with scores of its own, so that nobody else sees its bookings."""
+        self.openness = Openness(state)
+        clusters = self.openness.clusters
+        inventory = state.inventory
+        self.scores = Scores(inventory, clusters) if apart else Scores.of(inventory, clusters)
+        self._policy_text = state.policy.score
+        self._policy = recorded(state.policy.score)
+
+    def choose(self, line: Line) -> Choice | None:
+        """The best place for the next pod of a line; None: it fits nowhere."""
+        contest = self._contest(line)
+        best = self.scores.leader(contest, self._policy)
+        if best < 0:
+            return None
+        node = self.scores.rooms(contest.shape, best).best()
+        return Choice(self.openness.clusters[best], node)
+
+    def book(self, choice: Choice, requests: Resources) -> None:
+        """Count a pod where it was sent, from now on."""
+        self.scores.book(choice.target, choice.node, requests)
+
+    def fit(self, proxy: Proxy, cluster: str) -> Fit:
+        """How a pod fits a cluster, whether that is open to it or not."""
+        return self.scores.fit(proxy.requests, proxy.constraints, cluster)
+
+    def ranking(self, line: Line) -> dict[str, int]:
+        """What the policy gives each cluster that takes the next pod of a line."""
+        contest = self._contest(line)
+        scores = self.scores.all_exact(contest, self._policy)
+        pairs = zip(self.openness.clusters, scores.tolist(), strict=True)
+        return {name: score for name, score in pairs if score >= 0}
+
+    def reasons(self, line: Line) -> Reasons:
+        """What each cluster says to the pods of a line."""
+        kind, contest = line.kind, self._contest(line)
+        if contest.about != self.openness.key:
+            contest.about = self.openness.key
+            contest.judged[:] = UNJUDGED
+        changed = np.flatnonzero(contest.judged != self.scores.position).tolist()
+        if not changed and contest.reasons:
+            return contest.reasons
+        for number in changed:
+            if why := self.openness.closed(kind, number):
+                contest.verdicts[number] = Never(constraint=why)
+            else:
+                found = self.scores.rooms(contest.shape, number).verdict()
+                contest.verdicts[number] = self.openness.verdict(number, found)
+        contest.judged[:] = self.scores.position
+        reasons = dict(zip(self.openness.clusters, contest.verdicts, strict=True))
+        if kind.pin and kind.pin not in reasons:
+            reasons[kind.pin] = Never(constraint="no such target cluster")
+        contest.reasons = reasons
+        return reasons
+
+    def _contest(self, line: Line) -> Contest:
+        shape = self.scores.shape(line.requests, line.constraints, line.kind.shape)
+        key = (self._policy_text, line.kind)
+        return self.scores.contest(key, shape, self.openness.of(line.kind))

@@ -1,0 +1,186 @@
+"""What each node of a cluster has left, in columns: one per resource, one row per node.
+
+It follows from the inventory, and is kept beside it because making it anew for every cycle would
+cost too much; what changed since is taken over row by row. Bookings that a cycle makes are counted
+here at once, and only here: the next cycle looks at those rows again, and finds what was folded.
+
+``position`` counts changes of rows, bookings too; ``rose`` is the position of the last one that may
+have left more room than before. So a number that was right at some position is an upper bound as
+long as ``rose`` is not beyond it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from typing import Final
+
+import numpy as np
+
+from mcs.decisions.eligible import Kinds
+from mcs.decisions.fitting import DEFAULT_PODS
+from mcs.projections.inventory import Inventory, NodeState
+from mcs.projections.loads import Column, Loads, wrapped
+from mcs.quantities import PODS, Resources
+
+_LISTED: Final = 4096
+FIRST_RANK: Final = (1 << 20) - 1
+"""Of the first name; a cluster has fewer nodes than that."""
+
+
+class Columns:
+    """One cluster's nodes; rows are those of its loads."""
+
+    def __init__(self, cluster: str, inventory: Inventory, kinds: Kinds) -> None:
+        self.cluster = cluster
+        self.kinds = np.zeros(0, np.int64)  # numbers of the rows' kinds
+        self.nodes: list[NodeState | None] = []
+        self.free: dict[str, Column] = {}
+        self.totals: dict[str, int] = {}  # allocatable, of nodes that take pods at all
+        self.left: dict[str, int] = {}  # what is free on those, nothing where it is overdrawn
+        self.position = self.rose = 0
+        self.changes: list[int] = []
+        self.since = 0
+        self.shuffles = 0  # how often names or rows were ordered anew
+        self.rank = np.zeros(0, np.int64)  # of names, the first one highest
+        self.debts: list[Resources] = []  # what is owed to earlier bookings, node by node
+        self._inventory, self._numbers = inventory, kinds
+        self._seen = -1  # position in the loads
+        self._booked: dict[int, None] = {}  # rows booked since they were taken over
+        self._names: list[str] = []  # in order
+        self.views: dict[str, memoryview] = {}  # of ``free``: quicker, one by one
+        self._add(PODS)
+
+    def refresh(self) -> bool:
+        """Take over what changed; whether anything did."""
+        loads = self._inventory.loads.get(self.cluster)
+        if loads is None or (loads.position == self._seen and not self._booked):
+            return False
+        stale = self._seen < loads.since or len(loads.names) > len(self.rank)
+        changed = () if stale else loads.changes[self._seen - loads.since :]
+        self._seen = loads.position
+        owing, self.debts = bool(self.debts), self._inventory.owed(self.cluster)
+        if stale or len(changed) > len(loads.names) // 4:
+            self._rebuild(loads)
+        else:
+            for row in {**dict.fromkeys(changed), **self._booked}:
+                self._take_over(loads, row)
+        if owing or self.debts:
+            self.rose = self.position  # less may be owed than before
+        self._booked.clear()
+        return True
+
+    def book(self, row: int, requests: Resources) -> None:
+        """Count a pod on a node from now on."""
+        self._booked[row] = None
+        for name, amount in (*requests.items(), (PODS, 1)):
+            view = self.views.get(name) or self._add(name)
+            before = view[row]
+            view[row] = before - amount
+            self.left[name] += max(0, before - amount) - max(0, before)
+        self._touch(row)
+
+    def row_of(self, name: str) -> int:
+        """The row of a node that is there."""
+        return self._inventory.loads[self.cluster].rows[name]
+
+    def used(self, name: str) -> Resources:
+        """What a node is charged with, bookings included; zeros left out."""
+        node = self._inventory.nodes.get(self.cluster, {}).get(name)
+        if node is None:
+            return self._inventory.used(self.cluster, name)
+        row = self.row_of(name)
+        taken = {each: offered(node, each) - view[row] for each, view in self.views.items()}
+        return {each: amount for each, amount in taken.items() if amount}
+
+    def _touch(self, row: int) -> None:
+        self.position += 1
+        self.changes.append(row)
+        if len(self.changes) > 2 * (_LISTED + len(self.nodes)):
+            self.since += len(self.changes) - _LISTED
+            del self.changes[: len(self.changes) - _LISTED]
+
+    def _take_over(self, loads: Loads, row: int) -> None:
+        """Read one row again."""
+        name = loads.names[row]
+        node = self._inventory.nodes.get(self.cluster, {}).get(name) if name else None
+        before = self.nodes[row]
+        if (before.name if before else "") != (node.name if node else ""):
+            self._rename(row, before, node)
+        self._touch(row)
+        if node is not before:
+            self.rose = self.position
+        self._count(row, -1)
+        self.nodes[row], self.kinds[row] = node, self._numbers.of(node)
+        stated = node.allocatable if node is not None else ()
+        for resource in dict.fromkeys((*self.free, *loads.used, *stated)):
+            view = self.views.get(resource) or self._add(resource)
+            was, view[row] = view[row], _free(node, resource, loads, row)
+            if view[row] > was:
+                self.rose = self.position
+        self._count(row, 1)
+
+    def _count(self, row: int, sign: int) -> None:
+        """Add a node to the sums, or take it out."""
+        node = self.nodes[row]
+        if node is None or not node.ready or node.cordoned:
+            return
+        for resource, view in self.views.items():
+            self.totals[resource] += sign * offered(node, resource)
+            self.left[resource] += sign * max(0, view[row])
+
+    def _rename(self, row: int, before: NodeState | None, after: NodeState | None) -> None:
+        self.shuffles += 1
+        if before is not None:
+            at = bisect_left(self._names, before.name)
+            del self._names[at]
+            self.rank[self.rank < FIRST_RANK - at] += 1
+        if after is not None:
+            at = bisect_left(self._names, after.name)
+            insort(self._names, after.name)
+            self.rank[self.rank <= FIRST_RANK - at] -= 1
+            self.rank[row] = FIRST_RANK - at
+
+    def _rebuild(self, loads: Loads) -> None:
+        """Read everything again."""
+        known = self._inventory.nodes.get(self.cluster, {})
+        count, room = len(loads.names), len(loads.used[PODS])
+        self.nodes = [known.get(name) if name else None for name in loads.names]
+        self._names = sorted(known)
+        self.rank = np.zeros(max(room, count), np.int64)
+        rows = [loads.rows[name] for name in self._names]
+        self.rank[rows] = FIRST_RANK - np.arange(len(rows))
+        stated = (name for node in known.values() for name in node.allocatable)
+        self.free, self.views = {}, {}
+        for resource in dict.fromkeys((PODS, *self.totals, *loads.used, *stated)):
+            self._read(resource, loads)
+        self.nodes += [None] * (len(self.rank) - count)
+        self.kinds = np.array([self._numbers.of(node) for node in self.nodes], np.int64)
+        self.shuffles += 1
+        self.position += 1
+        self.rose = self.since = self.position
+        self.changes.clear()
+
+    def _read(self, resource: str, loads: Loads) -> None:
+        """Make one resource's column."""
+        view = self._add(resource)
+        for row, node in enumerate(self.nodes):
+            view[row] = _free(node, resource, loads, row)
+            if node is not None and node.ready and not node.cordoned:
+                self.totals[resource] += offered(node, resource)
+                self.left[resource] += max(0, view[row])
+
+    def _add(self, resource: str) -> memoryview:
+        self.free[resource] = np.zeros(len(self.rank), np.int64)
+        self.totals[resource] = self.left[resource] = 0
+        self.views[resource] = self.free[resource].data
+        return self.views[resource]
+
+
+def offered(node: NodeState, resource: str) -> int:
+    """What a node offers of a resource; an absent one counts as none."""
+    return node.allocatable.get(resource, DEFAULT_PODS if resource == PODS else 0)
+
+
+def _free(node: NodeState | None, resource: str, loads: Loads, row: int) -> int:
+    used = int(loads.used[resource][row]) if resource in loads.used else 0
+    return wrapped((offered(node, resource) if node is not None else 0) - used)
