@@ -1,11 +1,12 @@
 """Defects in what is folded and decided: the checkers that replay the log have them, too."""
 
-from mcs.decisions import fitting, framing, placing, reclaiming, scheduling
+from mcs.decisions import columns, fitting, framing, placing, reclaiming, scheduling
 from mcs.decisions.scoring import Scores
 from mcs.events import codec
 from mcs.projections import folding
 from mcs.projections.backlog import Backlog
 from mcs.projections.inventory import Inventory
+from mcs.projections.lines import Line
 from mcs.projections.membership import Membership
 from mcs.projections.state import State
 from tests.defects.defect import Defect, Edit
@@ -27,7 +28,7 @@ OF_THE_CORE = (
         "a booking not counted in its own cycle",
         "the pods of one cycle do not see each other's bookings",
         ("I5",),
-        (Edit(Scores.book, "before = self._booked", "return\n        before = self._booked"),),
+        (Edit(Scores.book, "number = self._index", "return\n        number = self._index"),),
     ),
     Defect(
         "a charge never released",
@@ -45,7 +46,7 @@ OF_THE_CORE = (
         "a charge released twice",
         "what is given back a second time is subtracted a second time",
         ("I5", "crash"),
-        (Edit(Inventory.discharge, "self.charges.pop(key, None)", "self.charges.get(key)"),),
+        (Edit(Inventory.discharge, "self.placed.pop(key, None)", "self.placed.get(key)"),),
     ),
     Defect(
         "the limit of pods ignored",
@@ -53,9 +54,9 @@ OF_THE_CORE = (
         ("I5",),
         (
             Edit(
-                fitting.replicas,
-                "node.allocatable.get(PODS, _DEFAULT_PODS) - used.get(PODS, 0)",
-                "1000",
+                columns.offered,
+                "node.allocatable.get(resource, DEFAULT_PODS if resource == PODS else 0)",
+                "1000 if resource == PODS else node.allocatable.get(resource, 0)",
             ),
         ),
     ),
@@ -136,13 +137,13 @@ OF_THE_CORE = (
     ),
     Defect(
         "a change without a mark",
-        "the digest of proxies is not told of a deferral",
+        "the digest of proxies is not told when one that waits changes",
         ("I3",),
         (
             Edit(
-                folding.fold_decision,
-                "state.backlog.refresh(event.uid)",
-                "pass",
+                Backlog.refresh,
+                "self._digest.touch(uid)",
+                "uid in self._queued or self._digest.touch(uid)",
             ),
         ),
     ),
@@ -182,9 +183,9 @@ OF_THE_CORE = (
         ("I2",),
         (
             Edit(
-                placing.place,
-                "if not totals:\n            if verdicts != proxy.deferred",
-                "if not totals:\n            if not proxy.deferred",
+                Line.to_tell,
+                "if told.reasons != reasons]",
+                "if not told.reasons]",
             ),
         ),
     ),
@@ -194,9 +195,9 @@ OF_THE_CORE = (
         ("I2", "I8"),
         (
             Edit(
-                placing.place,
-                "return False\n            continue\n        target",
-                "return False\n            return True\n        target",
+                placing.Placing._place,
+                "self._stalled.append(line)\n                continue",
+                "self._stalled.append(line)\n                break",
             ),
         ),
     ),
@@ -206,9 +207,9 @@ OF_THE_CORE = (
         ("I2",),
         (
             Edit(
-                placing._closed,
-                "if backoff is not None and state.elapsed_ms < backoff.until_ms:",
-                "if backoff is not None:",
+                Backlog.advance,
+                "while self._resting and",
+                "while False and",
             ),
         ),
     ),
@@ -234,6 +235,6 @@ OF_THE_CORE = (
         "a lost cluster given up",
         "what was placed in a lost cluster is released, as if the cluster had been removed",
         ("I1", "I7"),
-        (Edit(reclaiming._stranded, "if m.removed}", "if m.removed or m.lost}"),),
+        (Edit(reclaiming._stranded, "if member.removed\n", "if member.removed or member.lost\n"),),
     ),
 )
