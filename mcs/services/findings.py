@@ -54,6 +54,7 @@ class Held(StrEnum):
     NOT_ASKED = "not asked"
     AGREES = "agrees"
     DIFFERS = "differs"
+    NOT_REACHED = "not reached"  # an earlier difference ended the walk
     OUT_OF_REACH = "out of reach"  # it pins what was trimmed since
 
 

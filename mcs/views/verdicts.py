@@ -180,6 +180,8 @@ def _remarks(findings: Findings, *, exported: bool) -> list[Words]:
             remarks.append(say("It holds the digest known outside."))
         case Held.DIFFERS:
             remarks.append(say(bad("It is not the log of the digest known outside.")))
+        case Held.NOT_REACHED:
+            remarks.append(say(wait("The digest known outside lies behind the difference.")))
         case Held.OUT_OF_REACH:
             text = "The digest known outside pins what was trimmed since; give a newer one."
             remarks.append(say(wait(text)))

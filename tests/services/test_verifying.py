@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from mcs.adapters.memory_snapshots import MemorySnapshots
 from mcs.events import codec
+from mcs.events.event import Last
+from mcs.events.frames import digest
 from mcs.events.observations import Phase, Verb
 from mcs.events.seals import Seal
 from mcs.names import Keys
@@ -376,6 +378,34 @@ def test_a_log_cut_off_is_found_by_what_agents_have_read():
 
     assert (found.flaw, found.sequence) == (Flaw.LOST, len(world.decisions))
     assert "cut off" in found.words
+
+
+def test_a_digest_that_was_not_reached_is_not_said_to_agree():
+    log = LOG.copy()
+    del log.streams[Stream.DECISIONS][2]
+
+    found = verified(log, expected=SEAL)
+
+    assert found.held is Held.NOT_REACHED
+
+
+def test_a_digest_that_was_passed_before_the_difference_agrees():
+    _, subject, data, _ = WORLD.decisions[0]
+    early = Seal(decided=Last(sequence=1, digest=digest(subject, data)))
+
+    found = verified(changed_decision(3, cycle=9), expected=early)
+
+    assert found.held is Held.AGREES
+
+
+def test_a_cycle_counts_as_whole_when_all_of_its_frames_do():
+    frames = [frame for _, _, _, frame in WORLD.decisions]
+    position = next(number for number, frame in enumerate(frames) if frame.index == 1)
+
+    found = verified(changed_decision(position, events=()))
+
+    assert found.differences[0].cycle == frames[position].cycle
+    assert found.cycle == frames[position].cycle - 1
 
 
 def test_the_digest_of_another_log_is_told():
