@@ -178,6 +178,9 @@ def _remarks(findings: Findings, *, exported: bool) -> list[Words]:
     match findings.held:
         case Held.AGREES:
             remarks.append(say("It holds the digest known outside."))
+        case Held.MANIFEST:
+            text = "Whether that is all there was, only a digest kept elsewhere tells: --expect"
+            remarks += [say("It holds the digest in its manifest."), say(quiet(text))]
         case Held.DIFFERS:
             remarks.append(say(bad("It is not the log of the digest known outside.")))
         case Held.NOT_REACHED:
