@@ -1,15 +1,17 @@
 """Records the history of today's schema, and the states that today's rules fold from each history.
 
     python -m tests.histories.record            the state digests of today's RULES, where missing
-    python -m tests.histories.record --history  the history of today's SCHEMA, where missing
+    python -m tests.histories.record --history  the history of today's SCHEMA and RULES, too
 
 A history that was committed is never written again: it stands for the logs that people have. So a
-new schema gets a new file, told by ``story`` below with whatever that schema added, and new rules
-get a new file of states beside each history.
+new schema gets a new file, told by ``story`` below with whatever that schema added. New rules get
+one too, since only what they decided can be derived again by them, and a new file of states beside
+each history.
 """
 
 import base64
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -279,7 +281,20 @@ def read(path):
 
 def histories():
     """Every history there is, oldest first."""
-    return sorted(FOLDER.glob("schema-*.jsonl"), key=lambda path: int(path.stem[7:]))
+    return sorted(FOLDER.glob("schema-*.jsonl"), key=numbers)
+
+
+def numbers(path):
+    """The schema and the rules under which a history was written."""
+    schema, rules = re.fullmatch(r"schema-(\d+)(?:-rules-(\d+))?", path.stem).groups(default="1")
+    return int(schema), int(rules)
+
+
+def history_of(schema, rules):
+    """Where a history is kept; those of the first rules do not name them."""
+    return FOLDER / (
+        f"schema-{schema}.jsonl" if rules == 1 else f"schema-{schema}-rules-{rules}.jsonl"
+    )
 
 
 def states_of(path, rules=RULES):
@@ -288,7 +303,7 @@ def states_of(path, rules=RULES):
 
 
 def main(arguments):
-    path = FOLDER / f"schema-{SCHEMA}.jsonl"
+    path = history_of(SCHEMA, RULES)
     if "--history" in arguments:
         if path.exists():
             sys.exit(f"{path.name} is there, and is never written again")
