@@ -15,6 +15,7 @@ from mcs.events.observations import Phase, Verb
 from mcs.events.seals import Seal
 from mcs.names import Keys
 from mcs.ports import Stored, Stream
+from mcs.projections.state import RULES
 from mcs.services.findings import Flaw, Held
 from mcs.services.snapshots import pack
 from mcs.services.verifying import earliest, verify
@@ -559,6 +560,23 @@ async def test_the_oldest_snapshot_that_is_whole_and_reaches_the_head_is_gone_on
 
     assert found.digest() == states["oldest"].digest()
     assert (await verify(log, Keys(), now_s=0, start=found)).counts.derived == 2
+
+
+async def test_a_snapshot_that_older_rules_folded_is_not_gone_on_from(monkeypatch):
+    world, snapshots = eventful(), MemorySnapshots()
+    world.tick()
+    state = world.replay()
+    world.tick()
+    step(world)
+    log = StoredLog.of(world)
+    log.trim(Stream.OBSERVATIONS, state.observed.sequence + 1)
+    with monkeypatch.context() as older:
+        older.setattr("mcs.services.snapshots.RULES", RULES - 1)
+        await snapshots.save("older", pack(state, {}, 0.0))
+    assert await earliest(snapshots, log) is None
+
+    await snapshots.save("today's", pack(state, {}, 0.0))
+    assert (await earliest(snapshots, log)).digest() == state.digest()
 
 
 async def test_a_snapshot_of_another_history_is_not_believed():
