@@ -11,7 +11,6 @@ each history.
 
 import base64
 import json
-import re
 import sys
 from pathlib import Path
 
@@ -285,16 +284,11 @@ def histories():
 
 
 def numbers(path):
-    """The schema and the rules under which a history was written."""
-    schema, rules = re.fullmatch(r"schema-(\d+)(?:-rules-(\d+))?", path.stem).groups(default="1")
-    return int(schema), int(rules)
-
-
-def history_of(schema, rules):
-    """Where a history is kept; those of the first rules do not name them."""
-    return FOLDER / (
-        f"schema-{schema}.jsonl" if rules == 1 else f"schema-{schema}-rules-{rules}.jsonl"
-    )
+    """The schema and the rules under which a history was written: its first claim says."""
+    claim = next(stored for stream, stored, _ in read(path) if stream is Stream.DECISIONS)
+    frame, _ = codec.decode_decision(claim.subject, claim.data)
+    (policy,) = (event for event in frame.events if isinstance(event, PolicyActivated))
+    return policy.schema, policy.rules
 
 
 def states_of(path, rules=RULES):
@@ -303,10 +297,12 @@ def states_of(path, rules=RULES):
 
 
 def main(arguments):
-    path = history_of(SCHEMA, RULES)
     if "--history" in arguments:
-        if path.exists():
-            sys.exit(f"{path.name} is there, and is never written again")
+        known = [numbers(path) for path in histories()]
+        if (SCHEMA, RULES) in known:
+            sys.exit(f"that of schema {SCHEMA} and rules {RULES} is there, and stays as it is")
+        again = any(schema == SCHEMA for schema, _ in known)
+        path = FOLDER / f"schema-{SCHEMA}{f'-rules-{RULES}' if again else ''}.jsonl"
         path.write_text("".join(line + "\n" for line in lines(story().log)))
     for history in histories():
         if not states_of(history).exists():
