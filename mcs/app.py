@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from mcs.adapters.jetstream import JetStream
+    from mcs.events.seals import Seal
     from mcs.ports import Cluster, EventLog, Snapshots
     from mcs.services.policies import Policies
     from mcs.services.registration import Registration
@@ -116,6 +117,17 @@ def snapshots_beside(source: LogSource, log: EventLog) -> Snapshots | None:
     from mcs.adapters.jetstream_snapshots import JetStreamSnapshots
 
     return JetStreamSnapshots(log.connection) if isinstance(log, JetStream) else None
+
+
+def seal_beside(log: EventLog) -> Seal | None:
+    """The digest that an exported log's manifest keeps of it; a live log has none beside it.
+
+    Raises:
+        LogLost: the manifest is damaged.
+    """
+    from mcs.adapters.files import FolderLog
+
+    return log.seal if isinstance(log, FolderLog) else None
 
 
 @contextlib.asynccontextmanager

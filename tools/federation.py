@@ -13,6 +13,7 @@ creates, with exactly those rights.
 import asyncio
 import contextlib
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -141,9 +142,10 @@ class Federation:
         return extra
 
     async def mcs(self, *arguments: str, check: bool = True) -> str:
-        """Run an `mcs` command against this log; answers what it printed."""
+        """Run an `mcs` command against this log, or the one that it names; what it printed."""
         child = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "mcs", *arguments, "--nats", self.nats.url),
+            *(sys.executable, "-m", "mcs", *arguments),
+            env={**os.environ, "MCS_NATS": self.nats.url},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

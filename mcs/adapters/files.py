@@ -28,6 +28,7 @@ from mcs.adapters.files_format import (
 )
 from mcs.adapters.memory_stream import matches
 from mcs.errors import BadSettings, LogLost, Unavailable
+from mcs.events.seals import Seal
 from mcs.ports import Stored, Stream, StreamInfo
 
 _CACHED: Final = 4  # segments: two readers of each stream
@@ -58,6 +59,16 @@ class FolderLog:
         self.closed = False
         self._cache: OrderedDict[str, tuple[Stored, ...]] = OrderedDict()
         self._readers: list[FolderReader] = []
+
+    @property
+    def seal(self) -> Seal | None:
+        """The digest that the manifest keeps of the whole. Raises LogLost: it is none."""
+        token = self.manifest.token
+        try:
+            return Seal.parse(token) if token else None
+        except BadSettings as error:
+            path = self.folder / MANIFEST
+            raise LogLost(f"{path} is damaged: its token {token!r} is no digest") from error
 
     async def append(
         self, messages: Sequence[tuple[str, bytes]], *, expected_last: int | None = None

@@ -108,12 +108,25 @@ process_options: Callable[[F], F] = together(
 )
 
 
+def typed(name: str) -> bool:
+    """Whether a parameter of the running command was given on its command line."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source is click.core.ParameterSource.COMMANDLINE
+
+
 def log_source(options: dict[str, Any]) -> Any:
     """Where the log is, taken out of a command's options."""
     from mcs.app import LogSource
 
     names = ("creds", "nkey", "user", "password", "ca", "cert", "key")
     login = {name: options.pop(f"nats_{name}") for name in names}
+    places = {"nats": "--nats", "demo_dir": "--demo-dir", "folder": "--log"}
+    named = [name for name in places if typed(name)]
+    if len(named) > 1:
+        flags = " and ".join(places[name] for name in named)
+        raise click.UsageError(f"one log at a time: leave out one of {flags}")
+    if named:  # what variables say of other places does not count
+        options |= {name: "" for name in ("demo_dir", "folder") if name not in named}
     return LogSource(
         url=options.pop("nats"),
         folder=options.pop("folder", ""),

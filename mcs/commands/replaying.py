@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from mcs.commands.options import at_option, epilog, log_source, option, reading_options
+from mcs.commands.options import at_option, epilog, log_source, option, reading_options, typed
 
 
 @click.command(
@@ -51,6 +51,9 @@ def replay(*, at: str, as_json: bool, follow: bool, **options: Any) -> None:
         raise click.UsageError("--json prints one state: leave out one of --follow and --json")
     if settings["since"] and not follow:
         raise click.UsageError("--since says where to begin to play: give --follow, or mean --at")
+    for name in ("speed", "plain"):
+        if typed(name) and not follow:
+            raise click.UsageError(f"--{name} is for playing: give --follow, or leave out --{name}")
     if follow:
         from mcs.commands import playing
 

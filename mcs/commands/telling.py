@@ -62,7 +62,9 @@ async def why(
 
         state = Witness(look)
         await fold_shown(log, state, moment.ends)
-        told = [story_of(each, state, moment.time_ns, past=bool(at)) for each in stories]
+        told = [
+            story_of(each, state, moment.time_ns, read.evidence, past=bool(at)) for each in stories
+        ]
         behind = await _behind(log, read, told)
     if as_json:
         click.echo(msgspec.json.encode([why_data(each, behind) for each in told]))

@@ -18,7 +18,7 @@ from mcs.events import codec
 from mcs.events.seals import Seal
 from mcs.names import Keys
 from mcs.ports import EventLog, Stream
-from mcs.services.findings import Difference, Findings
+from mcs.services.findings import Difference, Findings, Held
 from mcs.services.reading import Ends, chronicle
 from mcs.services.verifying import earliest, verify
 from mcs.views.lines import Line, Teller
@@ -38,14 +38,17 @@ async def verified(source: app.LogSource, *, domain: str, expect: str, as_json: 
     expected, began = Seal.parse(expect) if expect else None, time.monotonic()
     async with app.open_log(source, name="mcs verify") as log:
         start = await earliest(app.snapshots_beside(source, log), log)
+        known = expected or app.seal_beside(log)
         with Shown("messages") as shown:
 
             def told(done: int, total: int, _: Findings) -> None:
                 shown.show("verifying", done, total)
 
             found = await verify(
-                log, Keys(domain), now_s=time.time(), expected=expected, start=start, told=told
+                log, Keys(domain), now_s=time.time(), expected=known, start=start, told=told
             )
+        if expected is None and found.held is Held.AGREES:
+            found.held = Held.MANIFEST
         seconds = time.monotonic() - began
         led = [await leading(log, each) for each in found.differences]
     exported = bool(source.folder)

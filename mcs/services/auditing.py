@@ -164,8 +164,13 @@ class Auditor:
         if self._state is not None:
             parked = self._state.parked.items()
             self.findings.counts.parked = {name: each.count for name, each in sorted(parked)}
-        self.findings.seal, self.findings.cycle = self.seal, self.chain.cycle
-        return self.findings
+        findings, expected = self.findings, self._expected
+        findings.seal, findings.cycle = self.seal, self.chain.whole_cycles
+        reached = self.observed.sequence >= expected.observed.sequence
+        reached = reached and self.chain.decided.sequence >= expected.decided.sequence
+        if findings.held is Held.AGREES and not reached:
+            findings.held = Held.NOT_REACHED
+        return findings
 
     def meet(self, frame: ObservationFrame, sequence: int, frame_digest: str) -> None:
         """Judge a readable frame of a cluster."""
@@ -241,10 +246,10 @@ class Auditor:
             self._anchored = True
         elif frame.observed != self.observed.digest:
             since = self.chain.based_on
-            which = f"{since + 1} to {frame.based_on}" if since < frame.based_on else f"to {since}"
             words = (
-                f"cycle {frame.cycle} was decided on other observations than {which} as they are "
-                "here: one was removed, changed, swapped or added"
+                f"cycle {frame.cycle} was decided on other observations than "
+                f"{_span(since, frame.based_on)} as they are here: one was removed, changed, "
+                "swapped or added"
             )
             expected = msgspec.structs.replace(frame, observed=self.observed.digest)
             raise Broken(Flaw.OBSERVED, words, codec.encode(expected))
@@ -345,7 +350,7 @@ class Auditor:
             stream=Stream.DECISIONS if decision else Stream.OBSERVATIONS,
             sequence=sequence,
             subject=now.subject,
-            cycle=self.chain.cycle + decision,
+            cycle=self.chain.whole_cycles + 1 if decision else self.chain.cycle,
             words=broken.words,
             expected=broken.expected,
             found=now.data,
@@ -370,6 +375,17 @@ class Auditor:
 
 def _only_state_differs(expected: DecisionFrame, found: DecisionFrame) -> bool:
     return expected != found and msgspec.structs.replace(found, state=expected.state) == expected
+
+
+def _span(since: int, until: int) -> str:
+    """Observations behind ``since``, in words; where there are none, all of them."""
+    match until - since:
+        case 0:
+            return f"those to {until}"
+        case 1:
+            return f"number {until}"
+        case _:
+            return f"{since + 1} to {until}"
 
 
 def _missing(stream: Stream, sequence: int, stored: Stored) -> Broken:

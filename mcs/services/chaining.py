@@ -52,6 +52,11 @@ class Chain:
         """Whether frames of the last cycle are still to come."""
         return self.frame is not None and self.frame.index + 1 < self.frame.count
 
+    @property
+    def whole_cycles(self) -> int:
+        """The last cycle whose frames are all here."""
+        return self.cycle - self.unfinished
+
     def check(self, stored: Stored, frame: DecisionFrame, *, end: int) -> None:
         """Whether ``frame`` may come next; OBSERVATIONS ends at ``end``. Raises Broken."""
         self._check_digests(stored, frame)

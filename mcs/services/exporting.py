@@ -1,9 +1,10 @@
 """Copies the log into an archive, and goes on from there the next time.
 
 Nothing is written before the archive is known to hold this very log: of each stretch that it holds,
-the last message is compared with the one in the log. Observations are copied first, to the end that
-they had after that of the decisions was taken; so whatever moment an export ends at, each decision
-in it finds the observations that it was based on.
+the last message is compared with the one in the log. Each stream names messages of the other one:
+decisions what they were based on, heartbeats the decision that an agent read last. So the ends are
+taken at a moment at which no decision came; and observations are copied first, so that each
+decision finds those that it was based on, also when a run was killed.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from mcs.ports import Archive, Archived, EventLog, Mark, Stored, Stream, StreamI
 from mcs.services.timestamps import timestamp
 
 _PAGE = 1000
+_LOOKS = 100  # for a moment between two decisions
 
 
 class Copied(msgspec.Struct, frozen=True):
@@ -43,8 +45,7 @@ async def export(
         BadSettings: the archive cannot be written.
         Unavailable: the log cannot be read.
     """
-    decisions = await log.info(Stream.DECISIONS)  # first: it names observations, not vice versa
-    ends = {Stream.OBSERVATIONS: await log.info(Stream.OBSERVATIONS), Stream.DECISIONS: decisions}
+    ends = await _ends(log)
     for stream, info in ends.items():
         archived = archive.archived(stream)
         if archived is not None:
@@ -54,6 +55,17 @@ async def export(
     for stream, info in ends.items():
         copied.append(await _copy(log, archive, stream, info, progress))
     return tuple(copied)
+
+
+async def _ends(log: EventLog) -> dict[Stream, StreamInfo]:
+    """Where both streams ended at one moment, or nearly, where decisions never cease to come."""
+    decisions = await log.info(Stream.DECISIONS)
+    for _ in range(_LOOKS):
+        observations = await log.info(Stream.OBSERVATIONS)
+        before, decisions = decisions, await log.info(Stream.DECISIONS)
+        if decisions.last == before.last:
+            break
+    return {Stream.OBSERVATIONS: observations, Stream.DECISIONS: before}
 
 
 async def _copy(

@@ -53,7 +53,9 @@ class Held(StrEnum):
 
     NOT_ASKED = "not asked"
     AGREES = "agrees"
+    MANIFEST = "manifest"  # none was given; the one in an export's own manifest agrees
     DIFFERS = "differs"
+    NOT_REACHED = "not reached"  # an earlier difference ended the walk
     OUT_OF_REACH = "out of reach"  # it pins what was trimmed since
 
 

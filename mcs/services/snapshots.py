@@ -240,6 +240,11 @@ def _checksum(rest: bytes) -> bytes:
 
 async def _check_log(head: Head, log: EventLog, infos: Mapping[Stream, StreamInfo]) -> None:
     """Whether the snapshot is of this log, by the log's own words. Raises BadSnapshot."""
+    if head.rules != RULES and all(info.first == 1 for info in infos.values()):
+        raise BadSnapshot(
+            f"rules {head.rules} folded it, and rules {RULES} can fold the whole log, maybe to "
+            "another state"
+        )
     folded = {Stream.DECISIONS: head.decided.sequence, Stream.OBSERVATIONS: head.observed.sequence}
     for stream, info in infos.items():
         identity = head.streams.get(stream)

@@ -17,7 +17,7 @@ from mcs.events.frames import digest
 from mcs.events.seals import Seal
 from mcs.names import Keys
 from mcs.ports import EventLog, Reader, Snapshots, Stored, Stream
-from mcs.projections.state import State
+from mcs.projections.state import RULES, State
 from mcs.services.auditing import Auditor, Differs
 from mcs.services.findings import Difference, Findings, Flaw
 from mcs.services.reading import Ends, stored_at
@@ -72,10 +72,10 @@ async def earliest(snapshots: Snapshots | None, log: EventLog) -> State | None:
         return None
     for name in reversed(names):
         try:
-            _, state = unpack(await snapshots.load(name))
+            saved, state = unpack(await snapshots.load(name))
         except (BadSnapshot, Unavailable):
             continue
-        if state.observed.sequence >= head - 1:
+        if saved.rules == RULES and state.observed.sequence >= head - 1:
             return state
     return None
 

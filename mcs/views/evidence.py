@@ -10,7 +10,7 @@ from bisect import bisect_right
 from typing import Final, NamedTuple
 
 from mcs.events import subjects
-from mcs.events.decisions import ClusterLost, ClusterRecovered, Decision
+from mcs.events.decisions import ClusterLost, ClusterRecovered, Decision, PodPlaced
 from mcs.events.observations import (
     ClusterJoined,
     ClusterLeft,
@@ -62,12 +62,19 @@ class Evidence:
 
     def __init__(self) -> None:
         self._said: dict[Fact, tuple[Stream, list[int]]] = {}
+        self._placed: dict[str, int] = {}
 
     def note(self, line: Line) -> None:
         """Take one line of the log; those of one stream come in order."""
+        if isinstance(line.event, PodPlaced):
+            self._placed[line.event.placement] = line.sequence
         stream = Stream.DECISIONS if line.stream == "decision" else Stream.OBSERVATIONS
         for fact in facts_of(line):
             self._said.setdefault(fact, (stream, []))[1].append(line.sequence)
+
+    def placed(self, placement: str) -> int:
+        """The decision that made a placement; 0: none did."""
+        return self._placed.get(placement, 0)
 
     def behind(self, fact: Fact, position: Position) -> Place | None:
         """The message that had spoken of it last, at a position; None: nobody had."""

@@ -16,7 +16,8 @@ from mcs.events.frames import DecisionFrame
 from mcs.projections.backlog import Proxy
 from mcs.projections.ledger import Placement, Stage
 from mcs.projections.state import State
-from mcs.views.evidence import Position
+from mcs.views.evidence import Evidence, Position
+from mcs.views.grounds import Grounds
 from mcs.views.lines import Line
 from mcs.views.naming import Proxied
 from mcs.views.observed import phase_word
@@ -77,19 +78,36 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     past: bool
 
 
-def story_of(story: Story, state: State, time_ns: int, *, past: bool = False) -> Explanation:
-    """The story as it stands at a moment, to which ``state`` was folded."""
+def story_of(
+    story: Story, state: State, time_ns: int, evidence: Evidence, *, past: bool = False
+) -> Explanation:
+    """The story as it stands at a moment, to which ``state`` was folded; ``evidence`` knows which
+    decisions the log holds up to then.
+    """
     now = Moment(line=None, position=Position.of(state), verdicts=verdicts_of(state, story.uid))
     return Explanation(
         named=story.named,
         uid=story.uid,
         lines=story.lines,
-        moment=story.moment,
+        moment=None if story.moment is None else _dated(story.moment, evidence),
         standing=standing(state, story.uid),
         now=now,
         time_ns=time_ns,
         past=past,
     )
+
+
+def _dated(moment: Moment, evidence: Evidence) -> Moment:
+    """With the decisions of those that the same cycle took first."""
+    replace = msgspec.structs.replace
+    rows = []
+    for row in moment.verdicts:
+        bookings = tuple(
+            replace(each, decision=evidence.placed(each.placement)) if each.ahead else each
+            for each in row.grounds.bookings
+        )
+        rows.append(replace(row, grounds=Grounds(row.grounds.facts, bookings)))
+    return replace(moment, verdicts=tuple(rows))
 
 
 def standing(state: State, uid: str) -> Words:

@@ -21,7 +21,8 @@ _NODES_MOST = 5  # nodes that are named where one constraint bars many
 
 class Booking(msgspec.Struct, frozen=True, kw_only=True):
     """Capacity set aside for a delegate that was not seen bound yet. ``decision``: the sequence of
-    its decision; 0: by the cycle that decided this pod, which took the other one first.
+    its decision; 0: it was not taken. ``ahead``: it is of a pod further ahead in the queue, which
+    the cycle that decides this one takes first.
     """
 
     placement: str
@@ -30,6 +31,7 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True):
     node: str
     requests: dict[str, int]
     decision: int = 0
+    ahead: bool = False
 
 
 class Grounds(msgspec.Struct, frozen=True):
@@ -66,6 +68,7 @@ def ahead(proxy: Proxy, node: str) -> Booking:
         name=proxy.name,
         node=node,
         requests=proxy.requests,
+        ahead=True,
     )
 
 

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from mcs.errors import BadFrame, BadName
+from mcs.errors import BadFrame, BadName, BadSubject
 from mcs.events import codec, subjects
 from mcs.events.decisions import CycleMarked, Decision
 from mcs.events.frames import DecisionFrame, ObservationFrame
@@ -24,7 +24,7 @@ from mcs.events.observations import (
     ResyncStarted,
     Ticked,
 )
-from mcs.names import CLOCK, OPERATOR
+from mcs.names import CLOCK, OPERATOR, cluster_name
 from mcs.ports import Stored
 from mcs.views.amounts import clock_time, iso_time
 from mcs.views.decided import decided
@@ -74,9 +74,13 @@ class Teller:
                 facts, unknown = codec.decode_observation(stored.subject, stored.data)
                 found = list(self._observed(stored, facts))
         except BadFrame as error:
-            return [_line(stored, (), say(bad("unreadable: "), str(error)))]
+            return [_line(stored, _whose(stored.subject), say(bad("unreadable: "), str(error)))]
         more = [
-            _line(stored, (), say(bad("unknown event "), event.tag or "without a tag"))
+            _line(
+                stored,
+                _whose(stored.subject),
+                say(bad("unknown event "), event.tag or "without a tag"),
+            )
             for event in unknown
         ]
         return found + more
@@ -162,6 +166,17 @@ def _concerned(line: Line, *, arrow: bool) -> Words:
 def _wide(words: Words, width: int) -> Words:
     """Words, filled up to a width, with two spaces at least."""
     return say(words, " " * max(2, width - len(plain(words))))
+
+
+def _whose(subject: str) -> tuple[str, ...]:
+    """The clusters whose subject it is, for what cannot be read."""
+    try:
+        if subject.startswith("mcs.dec."):
+            target, source = subjects.parse_decision(subject)
+            return tuple(name for name in (source, target) if name)
+        return (cluster_name(subject.split(".")[2]),)
+    except (BadName, BadSubject):  # the clock's, an operator's, or nobody's
+        return ()
 
 
 def _line(stored: Stored, clusters: tuple[str, ...], words: Words) -> Line:

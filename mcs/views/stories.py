@@ -75,17 +75,14 @@ def _grounds(moment: Moment, behind: Behind) -> list[RenderableType]:
 
 def _booking(booking: Booking) -> tuple[Words, Words]:
     """A booking's place in the log, and what it takes."""
-    place = say(f"dec {booking.decision}") if booking.decision else say("same cycle")
-    what = say(
-        "booked for ",
-        pod(booking.namespace, booking.name),
-        " on ",
-        node(booking.node),
-        ": ",
-        amounts(booking.requests),
-        quiet(", not seen bound yet"),
+    whose, where = pod(booking.namespace, booking.name), node(booking.node)
+    takes = amounts(booking.requests)
+    if not booking.decision:
+        return say("queue"), say(whose, " goes first, on ", where, ": ", takes)
+    how = quiet(", by the same cycle" if booking.ahead else ", not seen bound yet")
+    return say(f"dec {booking.decision}"), say(
+        "booked for ", whose, " on ", where, ": ", takes, how
     )
-    return place, what
 
 
 def _grid(narrow: int) -> Table:

@@ -178,8 +178,13 @@ def _remarks(findings: Findings, *, exported: bool) -> list[Words]:
     match findings.held:
         case Held.AGREES:
             remarks.append(say("It holds the digest known outside."))
+        case Held.MANIFEST:
+            text = "Whether that is all there was, only a digest kept elsewhere tells: --expect"
+            remarks += [say("It holds the digest in its manifest."), say(quiet(text))]
         case Held.DIFFERS:
             remarks.append(say(bad("It is not the log of the digest known outside.")))
+        case Held.NOT_REACHED:
+            remarks.append(say(wait("The digest known outside lies behind the difference.")))
         case Held.OUT_OF_REACH:
             text = "The digest known outside pins what was trimmed since; give a newer one."
             remarks.append(say(wait(text)))

@@ -131,7 +131,17 @@ def test_the_variable_chooses_the_folder_too(run, folder, monkeypatch):
     expected = run("log", "--log", folder)
     monkeypatch.setenv("MCS_LOG", str(folder))
 
-    assert run("log", "--nats", UNREACHABLE) == expected
+    assert run("log") == expected
+
+
+def test_what_is_typed_counts_more_than_a_variable(run, url, folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("MCS_LOG", str(tmp_path / "nothing"))
+    monkeypatch.setenv("MCS_NATS", UNREACHABLE)
+
+    assert run("log", "--nats", url)[0] == 0
+    assert run("log", "--log", folder)[0] == 0
+    monkeypatch.setenv("MCS_LOG", str(folder))
+    assert run("log")[0] == 0
 
 
 def test_the_status_of_an_export_is_as_of_its_newest_message(run, folder):

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import pathlib
 
 import msgspec
 import pytest
@@ -46,6 +47,13 @@ def exported(log, folder):
         return str(folder), archive.manifest.token
 
 
+def cut(log):
+    """Without its last cycle, and the observation that led to it."""
+    del log.streams[Stream.OBSERVATIONS][-1]
+    del log.streams[Stream.DECISIONS][-1]
+    return log
+
+
 @pytest.fixture
 def good(tmp_path):
     return exported(StoredLog.of(world()), tmp_path / "good")
@@ -72,10 +80,7 @@ def test_another_digest_ends_in_7(run, good):
 
 
 def test_a_log_that_is_shorter_than_its_digest_ends_in_7(run, good, tmp_path):
-    log = StoredLog.of(world())
-    del log.streams[Stream.OBSERVATIONS][-1]
-    log.streams[Stream.DECISIONS] = log.streams[Stream.DECISIONS][:-1]
-    shorter, _ = exported(log, tmp_path / "shorter")
+    shorter, _ = exported(cut(StoredLog.of(world())), tmp_path / "shorter")
 
     assert run("--log", shorter)[0] == 0
     code, text, _ = run("--log", shorter, "--expect", good[1])
@@ -140,6 +145,40 @@ def test_a_damaged_file_ends_in_4(run, good, tmp_path):
 
     assert code == 4
     assert "damaged" in errors
+
+
+def with_manifest(folder, change):
+    path = pathlib.Path(folder) / "manifest.json"
+    manifest = json.loads(path.read_text())
+    change(manifest)
+    path.write_text(json.dumps(manifest))
+
+
+def test_an_export_is_held_against_the_digest_in_its_manifest(run, good, tmp_path):
+    folder, token = good
+
+    _, text, _ = run("--log", folder)
+    _, data, _ = run("--log", folder, "--json")
+
+    assert "It holds the digest in its manifest." in text
+    assert "--expect" in text
+    assert json.loads(data)["expected"] == "manifest"
+
+    shorter, _ = exported(cut(StoredLog.of(world())), tmp_path / "shorter")
+    with_manifest(shorter, lambda manifest: manifest.update(token=token))
+    code, text, _ = run("--log", shorter)
+
+    assert code == 7
+    assert "its end was cut off" in text
+
+
+def test_a_manifest_whose_digest_is_none_is_damaged(run, good):
+    with_manifest(good[0], lambda manifest: manifest.update(token="12:x"))
+
+    code, _, errors = run("--log", good[0])
+
+    assert code == 4
+    assert "manifest.json is damaged" in errors
 
 
 def test_no_digest_at_all_ends_in_2(run, good):

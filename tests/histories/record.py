@@ -1,11 +1,12 @@
 """Records the history of today's schema, and the states that today's rules fold from each history.
 
     python -m tests.histories.record            the state digests of today's RULES, where missing
-    python -m tests.histories.record --history  the history of today's SCHEMA, where missing
+    python -m tests.histories.record --history  the history of today's SCHEMA and RULES, too
 
 A history that was committed is never written again: it stands for the logs that people have. So a
-new schema gets a new file, told by ``story`` below with whatever that schema added, and new rules
-get a new file of states beside each history.
+new schema gets a new file, told by ``story`` below with whatever that schema added. New rules get
+one too, since only what they decided can be derived again by them, and a new file of states beside
+each history.
 """
 
 import base64
@@ -288,7 +289,15 @@ def read(path):
 
 def histories():
     """Every history there is, oldest first."""
-    return sorted(FOLDER.glob("schema-*.jsonl"), key=lambda path: int(path.stem[7:]))
+    return sorted(FOLDER.glob("schema-*.jsonl"), key=numbers)
+
+
+def numbers(path):
+    """The schema and the rules under which a history was written: its first claim says."""
+    claim = next(stored for stream, stored, _ in read(path) if stream is Stream.DECISIONS)
+    frame, _ = codec.decode_decision(claim.subject, claim.data)
+    (policy,) = (event for event in frame.events if isinstance(event, PolicyActivated))
+    return policy.schema, policy.rules
 
 
 def states_of(path, rules=RULES):
@@ -297,10 +306,12 @@ def states_of(path, rules=RULES):
 
 
 def main(arguments):
-    path = FOLDER / f"schema-{SCHEMA}.jsonl"
     if "--history" in arguments:
-        if path.exists():
-            sys.exit(f"{path.name} is there, and is never written again")
+        known = [numbers(path) for path in histories()]
+        if (SCHEMA, RULES) in known:
+            sys.exit(f"that of schema {SCHEMA} and rules {RULES} is there, and stays as it is")
+        again = any(schema == SCHEMA for schema, _ in known)
+        path = FOLDER / f"schema-{SCHEMA}{f'-rules-{RULES}' if again else ''}.jsonl"
         path.write_text("".join(line + "\n" for line in lines(story().log)))
     for history in histories():
         if not states_of(history).exists():

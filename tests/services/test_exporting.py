@@ -1,5 +1,6 @@
 """What an export refuses, and that it changes nothing then; progress; how both streams fit."""
 
+import msgspec
 import pytest
 
 from mcs.adapters.clock import SystemClock
@@ -7,11 +8,14 @@ from mcs.adapters.files import open_folder
 from mcs.adapters.files_archive import open_archive
 from mcs.adapters.files_format import MANIFEST
 from mcs.errors import LogLost, Unavailable
+from mcs.names import Keys
 from mcs.projections.state import State
 from mcs.services.exporting import export
 from mcs.services.reading import Ends, fold
+from mcs.services.verifying import verify
 from tests.adapters.exports import DEC, OBS, broker, export_of, fill, held, stored
 from tests.building import World, node, proxy
+from tests.stored import StoredLog
 
 
 async def refused(made, folder):
@@ -120,6 +124,32 @@ async def test_what_comes_while_it_copies_is_for_the_next_run(tmp_path):
         assert [archive.archived(stream).info.last for stream in (OBS, DEC)] == [5, 3]
     await export_of(made, tmp_path)
     assert await held(tmp_path) == stored(made)
+
+
+class Growing(StoredLog):
+    """A log whose last decision is stored just after its end was asked for the first time."""
+
+    asked = False
+
+    async def info(self, stream):
+        found = await super().info(stream)
+        if stream is DEC and not self.asked:
+            self.asked = True
+            return msgspec.structs.replace(found, last=found.last - 1)
+        return found
+
+
+async def test_a_decision_that_an_exported_heartbeat_names_is_exported_too(tmp_path):
+    world = World()
+    world.join("c1", node("n1", cpu=300))
+    world.mark()
+    world.heartbeat("c1", decision=world.state.decided)
+    with open_archive(tmp_path, SystemClock()) as archive:
+        await export(Growing.of(world), archive)
+
+    found = await verify(open_folder(tmp_path), Keys(), now_s=0)
+
+    assert found.clean, found.differences
 
 
 async def test_a_state_folded_from_an_export_is_the_live_one(tmp_path):

@@ -10,7 +10,7 @@ from mcs.adapters.memory_log import MemoryBroker
 from mcs.adapters.memory_snapshots import MemorySnapshots
 from mcs.errors import BadSnapshot, Unavailable
 from mcs.ports import Stream
-from mcs.projections.state import State
+from mcs.projections.state import RULES, State
 from mcs.services import snapshots
 from mcs.services.snapshots import Head, Keeper, newest, pack, unpack
 from mcs.settings import SchedulerSettings
@@ -246,6 +246,25 @@ async def test_one_before_the_logs_head_is_passed_over(caplog):
 async def test_one_that_reaches_just_to_a_trimmed_logs_head_is_taken():
     saved = Saved()
     saved.bucket = {"a": saved.packed[3]}
+    head, _ = unpack(saved.packed[3])
+    saved.broker.trim(Stream.OBSERVATIONS, head.observed.sequence + 1)
+
+    assert (await saved.start()).state.observed == head.observed
+
+
+async def test_what_older_rules_folded_is_passed_over_where_the_log_is_whole_i3(caplog):
+    """They may have made another state of the same log, which no replay by these would give."""
+    saved = Saved()
+    saved.bucket = {"a": forged(saved.packed[-1], rules=RULES - 1)}
+
+    told = await passed_over(saved, caplog)
+
+    assert f"rules {RULES - 1} folded it, and rules {RULES} can fold the whole log" in told
+
+
+async def test_what_older_rules_folded_is_taken_where_the_head_was_trimmed():
+    saved = Saved()
+    saved.bucket = {"a": forged(saved.packed[3], rules=RULES - 1)}
     head, _ = unpack(saved.packed[3])
     saved.broker.trim(Stream.OBSERVATIONS, head.observed.sequence + 1)
 

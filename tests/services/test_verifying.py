@@ -9,10 +9,13 @@ from hypothesis import strategies as st
 
 from mcs.adapters.memory_snapshots import MemorySnapshots
 from mcs.events import codec
+from mcs.events.event import Last
+from mcs.events.frames import digest
 from mcs.events.observations import Phase, Verb
 from mcs.events.seals import Seal
 from mcs.names import Keys
 from mcs.ports import Stored, Stream
+from mcs.projections.state import RULES
 from mcs.services.findings import Flaw, Held
 from mcs.services.snapshots import pack
 from mcs.services.verifying import earliest, verify
@@ -378,6 +381,34 @@ def test_a_log_cut_off_is_found_by_what_agents_have_read():
     assert "cut off" in found.words
 
 
+def test_a_digest_that_was_not_reached_is_not_said_to_agree():
+    log = LOG.copy()
+    del log.streams[Stream.DECISIONS][2]
+
+    found = verified(log, expected=SEAL)
+
+    assert found.held is Held.NOT_REACHED
+
+
+def test_a_digest_that_was_passed_before_the_difference_agrees():
+    _, subject, data, _ = WORLD.decisions[0]
+    early = Seal(decided=Last(sequence=1, digest=digest(subject, data)))
+
+    found = verified(changed_decision(3, cycle=9), expected=early)
+
+    assert found.held is Held.AGREES
+
+
+def test_a_cycle_counts_as_whole_when_all_of_its_frames_do():
+    frames = [frame for _, _, _, frame in WORLD.decisions]
+    position = next(number for number, frame in enumerate(frames) if frame.index == 1)
+
+    found = verified(changed_decision(position, events=()))
+
+    assert found.differences[0].cycle == frames[position].cycle
+    assert found.cycle == frames[position].cycle - 1
+
+
 def test_the_digest_of_another_log_is_told():
     other = msgspec.structs.replace(SEAL.observed, digest="0" * 32)
 
@@ -529,6 +560,23 @@ async def test_the_oldest_snapshot_that_is_whole_and_reaches_the_head_is_gone_on
 
     assert found.digest() == states["oldest"].digest()
     assert (await verify(log, Keys(), now_s=0, start=found)).counts.derived == 2
+
+
+async def test_a_snapshot_that_older_rules_folded_is_not_gone_on_from(monkeypatch):
+    world, snapshots = eventful(), MemorySnapshots()
+    world.tick()
+    state = world.replay()
+    world.tick()
+    step(world)
+    log = StoredLog.of(world)
+    log.trim(Stream.OBSERVATIONS, state.observed.sequence + 1)
+    with monkeypatch.context() as older:
+        older.setattr("mcs.services.snapshots.RULES", RULES - 1)
+        await snapshots.save("older", pack(state, {}, 0.0))
+    assert await earliest(snapshots, log) is None
+
+    await snapshots.save("today's", pack(state, {}, 0.0))
+    assert (await earliest(snapshots, log)).digest() == state.digest()
 
 
 async def test_a_snapshot_of_another_history_is_not_believed():

@@ -33,8 +33,11 @@ def lines_of(world, teller):
 
 def told(world, uid):
     """The story of a proxy, as `mcs why` makes it from a log."""
-    teller = Teller()
-    story = Story.of(uid, *_named(uid, teller, list(lines_of(world, teller))))
+    teller, evidence = Teller(), Evidence()
+    lines = list(lines_of(world, teller))
+    for line in lines:
+        evidence.note(line)
+    story = Story.of(uid, *_named(uid, teller, lines))
     state = Witness(story.look)
     for sequence, subject, data, frame in world.decisions:
         while state.observed.sequence < frame.based_on:
@@ -42,7 +45,7 @@ def told(world, uid):
         state.decide(sequence, subject, data, frame)
     while state.observed.sequence < len(world.observations):
         state.observe(*world.observations[state.observed.sequence])
-    return story_of(story, state, world.now_ns)
+    return story_of(story, state, world.now_ns, evidence)
 
 
 def _named(uid, teller, lines):

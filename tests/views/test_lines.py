@@ -78,10 +78,19 @@ def test_what_cannot_be_read_is_a_line_too():
     (garbage,) = teller.lines(Stored(1, "mcs.obs.c1.proxy", 0, b"{"))
     strange = b'{"schema":9,"source":"c1","channel":"proxy","events":[{"type":"new.thing"}]}'
     (unknown,) = teller.lines(Stored(2, "mcs.obs.c1.proxy", 0, strange))
+    (decision,) = teller.lines(Stored(1, "mcs.dec.c2.c1", 0, b"{"))
 
     assert plain(garbage.words).startswith("unreadable: ")
     assert plain(unknown.words) == "unknown event new.thing"
     assert garbage.event is unknown.event is None
+    assert garbage.clusters == unknown.clusters == ("c1",)
+    assert decision.clusters == ("c1", "c2")
+
+
+def test_what_is_on_nobodys_subject_is_nobodys():
+    for subject in ("mcs.dec._._", "mcs.obs._clock", "mcs.obs.C\x1b[31m.proxy"):
+        (line,) = Teller().lines(Stored(1, subject, 0, b"{"))
+        assert line.clusters == ()
 
 
 def test_columns_are_the_parts_of_the_sentence():

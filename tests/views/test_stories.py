@@ -60,5 +60,15 @@ def test_a_verdict_names_its_events_and_the_bookings_that_counted():
     ]
 
 
-def test_bookings_of_the_same_cycle_count_too():
-    assert "c1  same cycle  booked for default/pod-u1 on n1: 200m cpu" in shown(busy(), "u2")
+def test_bookings_of_the_same_cycle_count_too_and_name_their_decision():
+    assert "c1  dec 2  booked for default/pod-u1 on n1: 200m cpu, by the same cycle" in shown(
+        busy(), "u2"
+    )
+
+
+def test_who_is_further_ahead_in_the_queue_takes_its_place_first():
+    world = World()
+    world.join("c1", node("n1", cpu=300))
+    world.proxies("c1", proxy("u1"), proxy("u2"))
+
+    assert "c1  queue  default/pod-u1 goes first, on n1: 200m cpu" in shown(world, "u2")

@@ -77,6 +77,8 @@ def test_a_difference_is_shown_with_both_versions():
     [
         (Held.AGREES, "It holds the digest known outside."),
         (Held.DIFFERS, "It is not the log of the digest known outside."),
+        (Held.MANIFEST, "It holds the digest in its manifest."),
+        (Held.NOT_REACHED, "The digest known outside lies behind the difference."),
         (Held.OUT_OF_REACH, "pins what was trimmed since"),
     ],
 )
