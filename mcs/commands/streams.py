@@ -21,6 +21,7 @@ def streams() -> None:
 
 
 @streams.command(
+    short_help="Create what is missing, say what differs.",
     epilog=epilog(
         ("mcs streams apply", "create what is missing, say what differs"),
         ("mcs streams apply --replicas 3", "for three NATS servers"),

@@ -86,6 +86,7 @@ def chart(played: Played) -> Table:
 def _durations(played: Sequence[Played], speed: float) -> Table:
     right = ("at once", "took", "floor", "over")
     table = table_of("scenario", *right, right=right)
+    table.columns[0].no_wrap = False  # on a narrow terminal titles give way, not figures
     for each in played:
         slots = sum(each.capacities[name].slots for name in each.scenario.clusters)
         over = each.took_s - each.floor_s
@@ -114,6 +115,8 @@ def _next(played: Sequence[Played], folder: Path, program: str) -> RenderableTyp
         tries.append(("its story", f"log {option} --pod {name}"))
     tries.append(("the same as programs see it", f"log {option} --json | head -3"))
     tries.append(("how things stood at the end", f"status {option}"))
+    tries.append(("does every decision follow from the log?", f"verify {option}"))
+    tries.append(("watch it again", f"replay {option} --follow"))
     lines = [
         paint(say(*part))
         for told, typed in tries

@@ -60,6 +60,12 @@ def test_durations_stand_beside_their_floors():
     assert "10 times as fast" in text
 
 
+def test_a_narrow_terminal_cuts_no_figure():
+    text = text_of(summary([played()], Path("mcs-demo")), width=36)
+
+    assert "20.5 s" in text
+
+
 def test_the_pod_that_waited_longest_is_the_one_to_ask_about():
     text = text_of(summary([played()], Path("mcs-demo")))
 
