@@ -46,7 +46,7 @@ def uncordon(*, name: str, by: str, **options: Any) -> None:
     epilog=epilog(
         ("mcs cluster remove c2 --confirm-dead", ""),
         notes="If it returns after all, its agent carries out these decisions, then joins anew.",
-    )
+    ),
 )
 @nats_options
 @by_option

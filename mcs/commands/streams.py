@@ -27,7 +27,7 @@ def streams() -> None:
         ("mcs streams apply --replicas 3", "for three NATS servers"),
         ("mcs streams apply --change", "and change what loses nothing"),
         notes="Exits with 6 when a stream still differs afterwards.",
-    )
+    ),
 )
 @nats_options
 @option(

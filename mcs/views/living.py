@@ -12,8 +12,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
 
-from rich.constrain import Constrain
 from rich.console import Console, RenderableType
+from rich.constrain import Constrain
 from rich.live import Live
 from rich.text import Text
 
