@@ -10,8 +10,9 @@ impure (an arrow never points down):
     decisions                    what next, as events and actions
     ports                        the border: the first ``async def`` in the tree
     adapters | services          one file per outside thing | loops that read, decide and write
-    simulation                   the product on in-memory parts
-    app cli                      composition root; commands
+    views deployment             what people are shown | the YAML that `mcs manifests` prints
+    simulation demo              the product on in-memory parts: in virtual time | for your eyes
+    app commands cli             composition root; commands
 """
 
 __version__ = "0.1.0"

@@ -190,6 +190,7 @@ async def _scheduler(
     from mcs.adapters.clock import SystemClock
     from mcs.adapters.jetstream_snapshots import JetStreamSnapshots
     from mcs.adapters.metering import MeteredLog, meter_state
+    from mcs.adapters.process import keep_what_is_there
     from mcs.projections.state import State
     from mcs.services.scheduler import Scheduler
 
@@ -213,6 +214,7 @@ async def _scheduler(
         metered = MeteredLog(log, clock, registry)
         snapshots = JetStreamSnapshots(log.connection)
         scheduler = Scheduler(metered, log, clock, settings, draw_id=_draw_id, snapshots=snapshots)
+        keep_what_is_there()
         running = asyncio.create_task(scheduler.run())
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -266,6 +268,7 @@ async def _agent(run: AgentRun, stop: asyncio.Event) -> None:
 
     from mcs.adapters.clock import SystemClock
     from mcs.adapters.metering import MeteredCluster, MeteredLog
+    from mcs.adapters.process import keep_what_is_there
     from mcs.services.agent import Agent
     from mcs.services.duties import duties
 
@@ -295,6 +298,7 @@ async def _agent(run: AgentRun, stop: asyncio.Event) -> None:
         )
         ready = admission.missing if admission else lambda: ""
         await _show(stack, run.process, registry, ready)
+        keep_what_is_there()
         running = asyncio.create_task(agent.run())
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)

@@ -1,7 +1,9 @@
 """The arrows between layers, the purity of the core, and the limits of files, held by a test."""
 
 import ast
+import re
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,7 @@ IMPURE_STDLIB = {
     *("tempfile", "threading", "time", "uuid", "logging", "locale"),
 }
 OWNED = {"nats": "adapters", "kubernetes_asyncio": "adapters"}
+IMPORTED_AS = {"nats-py": "nats", "pyyaml": "yaml"}
 LINES_MAX = 500
 FUNCTION_LINES_MAX = 60
 FORBIDDEN_WORDS = ("FIXME", "XXX", "TODO")
@@ -113,6 +116,15 @@ def test_each_outside_library_stays_in_its_adapters(trees):
     ]
 
     assert wrong == []
+
+
+def test_every_dependency_is_used(trees):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    named = {re.match(r"[\w-]+", each).group() for each in project["dependencies"]}
+    used = {module.split(".")[0] for tree in trees.values() for module in imports(tree)}
+
+    missing = {name for name in named if IMPORTED_AS.get(name, name.replace("-", "_")) not in used}
+    assert missing == set()
 
 
 def test_files_and_functions_fit_a_reader(trees):

@@ -78,6 +78,22 @@ def test_help_imports_nothing_heavy():
     assert "Exit codes" in done.stdout
 
 
+def test_examples_stand_beside_what_they_do(run):
+    _, text, _ = run("agent", "--help")
+
+    assert max(len(line) for line in text.splitlines()) <= 100
+
+
+def test_a_reader_who_has_enough_is_no_error():
+    command = [sys.executable, "-m", "mcs", "manifests", "scheduler", "--image", "i"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as process:
+        process.stdout.close()
+        assert process.stderr.read() == ""
+
+    assert process.returncode == 0
+
+
 @pytest.mark.parametrize(
     "command",
     [
@@ -239,7 +255,9 @@ def test_the_log_may_be_narrowed_to_a_pod_a_cluster_or_a_time(run, served):
     assert [("pod-u1" in line) for line in pod.splitlines()] == [True, True]
     assert "joined" in c2
     assert "pod-u1" not in c2
+    _, _, said = run("log", "--nats", served, "--cluster", "c9")
     assert later == ""
+    assert "nothing of that" in said
     assert "lives: " in everything
     assert "lives: " not in whole
 

@@ -25,7 +25,7 @@ def proxy(**fields):
     return "mcs.obs.cluster1.proxy", frame
 
 
-def delegate(phase, node="cluster2-n2"):
+def delegate(phase, node="cluster2-n1"):
     name = "cluster1-default-elected-step-10"
     event = DelegateObserved(
         placement="u.1", namespace="default", name=name, uid="d", phase=phase, node=node
@@ -41,7 +41,7 @@ def decision(subject, event):
 
 def story():
     """A pod that waits, is placed in another cluster, runs and ends."""
-    placed = {"placement": "u.1", "delegate": "d", "manifest": "{}", "node": "cluster2-n2"}
+    placed = {"placement": "u.1", "delegate": "d", "manifest": "{}", "node": "cluster2-n1"}
     return [
         proxy(),
         decision("mcs.dec._.cluster1", PodDeferred(**POD, source="cluster1", reasons=FULL)),

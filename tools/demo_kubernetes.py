@@ -21,8 +21,9 @@ from rich.text import Text
 from mcs.demo.folder import new_run
 from mcs.demo.scenarios import Scenario, floor_s, scenarios
 from mcs.demo.screen import heading
-from mcs.demo.summary import Played, chart, summary
+from mcs.demo.summary import Played, chart, summary, what_next
 from mcs.demo.watching import Work
+from mcs.errors import BadSettings
 from mcs.names import Keys
 from mcs.simulation.workloads import Outcome
 from tools import parts
@@ -50,7 +51,8 @@ async def demo(folder: Path, console: Console, *, fresh: bool) -> list[Played]:
         nats = example.federation.nats
         nats.stop()
         shutil.copytree(nats.store / "jetstream", run / "nats" / "jetstream")
-    console.print(summary(played, folder, charts=False, program=_program()))
+    console.print(summary(played, charts=False))
+    console.print(what_next(played, folder, _program()), soft_wrap=True)
     return played
 
 
@@ -127,15 +129,23 @@ def _program() -> str:
 
 
 def main() -> int:
-    """0 when every workflow succeeded."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """0 when every workflow succeeded, 2 for a folder that cannot be used, 130 interrupted."""
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     parser.add_argument("--dir", type=Path, default=Path("mcs-demo-kubernetes"))
     parser.add_argument("--fresh", action="store_true", help="remove earlier runs first")
     chosen = parser.parse_args()
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     for part in ("etcd", "kubernetes", "kwok", "argo"):
         parts.locate(part)  # builds what is missing, and says so
-    played = asyncio.run(demo(chosen.dir, console, fresh=chosen.fresh))
+    try:
+        played = asyncio.run(demo(chosen.dir, console, fresh=chosen.fresh))
+    except KeyboardInterrupt:
+        console.print("interrupted; a log is kept of a demo that reaches its end")
+        return 130
+    except BadSettings as error:
+        console.print(Text(str(error), "red"), soft_wrap=True)
+        return 2
     return 0 if all(each.well for each in played) else 1
 
 

@@ -24,6 +24,7 @@ from typing import Final
 
 from mcs.errors import BadSettings, Unavailable
 
+SERVER_LOG: Final = "nats-server.log"
 _PR_SET_PDEATHSIG: Final = 1
 _READY_S: Final = 15.0
 _STOP_S: Final = 5.0
@@ -110,7 +111,7 @@ class NatsServer:
 
     @property
     def _log(self) -> Path:
-        return self.store / "nats-server.log"
+        return self.store / SERVER_LOG
 
     def _tail(self) -> str:
         return self._log.read_text(errors="replace")[-2000:]

@@ -42,10 +42,11 @@ def uncordon(*, name: str, by: str, **options: Any) -> None:
 
 
 @cluster.command(
+    short_help="End a dead cluster, and let go of what waits for it.",
     epilog=epilog(
         ("mcs cluster remove c2 --confirm-dead", ""),
         notes="If it returns after all, its agent carries out these decisions, then joins anew.",
-    )
+    ),
 )
 @nats_options
 @by_option

@@ -137,7 +137,7 @@ def log_source(options: dict[str, Any]) -> Any:
 
 def epilog(*examples: tuple[str, str], notes: str = "") -> str:
     """Examples at the end of a command's help: what to type, and what it does."""
-    width = max(len(typed) for typed, _ in examples) + 2
+    width = max((len(typed) for typed, told in examples if told), default=0) + 2
     lines = [f"  {typed:<{width}}{told}".rstrip() for typed, told in examples]
     text = "\b\nExamples:\n" + "\n".join(lines)
     return f"{text}\n\n{notes}" if notes else text

@@ -122,7 +122,7 @@ async def log(source: app.LogSource, selection: Selection) -> None:
             "nothing comes: leave out one of --follow and --log"
         )
     console = Output(highlight=False, soft_wrap=not sys.stdout.isatty())
-    teller, hidden = Teller(), 0
+    teller, shown, hidden = Teller(), 0, 0
     async with app.open_log(source, name="mcs log") as connection:
         ends = await Ends.of(connection)
         if source.folder and selection.since:
@@ -138,7 +138,10 @@ async def log(source: app.LogSource, selection: Selection) -> None:
                     if line.quiet and not (selection.everything or selection.as_json):
                         hidden += 1
                         continue
+                    shown += 1
                     _print(console, line, selection)
+    if not shown and not hidden:
+        click.secho("(nothing of that in the log)", dim=True, err=True)
     if hidden and sys.stdout.isatty():
         click.secho(f"({hidden} heartbeats, ticks and the like: --all)", dim=True, err=True)
 

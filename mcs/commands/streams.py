@@ -21,12 +21,13 @@ def streams() -> None:
 
 
 @streams.command(
+    short_help="Create what is missing, say what differs.",
     epilog=epilog(
         ("mcs streams apply", "create what is missing, say what differs"),
         ("mcs streams apply --replicas 3", "for three NATS servers"),
         ("mcs streams apply --change", "and change what loses nothing"),
         notes="Exits with 6 when a stream still differs afterwards.",
-    )
+    ),
 )
 @nats_options
 @option(

@@ -18,11 +18,12 @@ from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 from typing import Final
 
-from mcs.adapters.nats_server import embedded_server
+from mcs.adapters.nats_server import SERVER_LOG, embedded_server
 from mcs.errors import BadSettings
 
 _RUN: Final = "run-"
 _STORE: Final = "nats"
+_WORDS: Final = 3
 _SERVED_S: Final = 10.0
 _LOOK_S: Final = 0.05
 
@@ -33,7 +34,7 @@ def new_run(folder: Path, *, fresh: bool) -> Path:
     Raises:
         BadSettings: the folder cannot be used, or a demo runs in it.
     """
-    try:
+    with usable(folder):
         if fresh:
             for run in runs(folder):
                 with _locked(run) as held:
@@ -43,11 +44,26 @@ def new_run(folder: Path, *, fresh: bool) -> Path:
         last = max((_number(run) for run in runs(folder)), default=0)
         run = folder / f"{_RUN}{last + 1}"
         run.mkdir(parents=True)
+    return run
+
+
+@contextlib.contextmanager
+def usable(folder: Path) -> Iterator[None]:
+    """What the file system refuses is BadSettings: a full disk, a folder of somebody else's."""
+    try:
+        yield
     except OSError as error:
         raise BadSettings(f"cannot use the folder {folder}: {error}; give another by --dir") from (
             error
         )
-    return run
+
+
+def last_words(run: Path) -> str:
+    """The end of what a run's nats-server wrote down."""
+    log = run / _STORE / SERVER_LOG
+    with contextlib.suppress(OSError):
+        return "\n".join(log.read_text(errors="replace").splitlines()[-_WORDS:])
+    return ""
 
 
 def runs(folder: Path) -> list[Path]:
@@ -75,7 +91,7 @@ async def serve_run(run: Path) -> AsyncGenerator[str, None]:
     """A nats-server on a run's folder; yields its URL. One that runs already is used.
 
     Raises:
-        BadSettings: there is no nats-server to run.
+        BadSettings: there is no nats-server to run, or the folder cannot be used.
         Unavailable: it does not start.
     """
     with _locked(run) as held:
@@ -85,10 +101,12 @@ async def serve_run(run: Path) -> AsyncGenerator[str, None]:
         place = run / "url"
         try:
             async with embedded_server(run / _STORE) as server:
-                place.write_text(server.url)
+                with usable(run):
+                    place.write_text(server.url)
                 yield server.url
         finally:
-            place.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                place.unlink()
 
 
 async def _served_by_another(run: Path) -> str:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from collections.abc import AsyncGenerator, Callable
-from typing import Final
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from typing import Any, Final, TypeVar
 
 from mcs.adapters.clock import SystemClock
 from mcs.adapters.jetstream import JetStream, connect
@@ -19,7 +19,7 @@ from mcs.demo.clock import ScaledClock
 from mcs.demo.scenarios import Capacity, Scenario, capacity
 from mcs.demo.sites import Site
 from mcs.demo.watching import Watcher
-from mcs.errors import Unavailable
+from mcs.errors import McsError, Unavailable
 from mcs.names import Keys
 from mcs.services.agent import Agent
 from mcs.services.duties import duties
@@ -27,8 +27,12 @@ from mcs.services.scheduler import Scheduler
 from mcs.settings import AgentSettings, SchedulerSettings
 from mcs.simulation.workloads import Outcome, run_steps
 
+T = TypeVar("T")
+
 READY_S: Final = 30.0
+STALLED_S: Final = 15.0
 _LOOK_S: Final = 0.02
+_BEAT_S: Final = 0.25
 
 
 class Stage:
@@ -41,6 +45,7 @@ class Stage:
         self.watcher = Watcher(self.sites, self.clock, self.keys)
         self.scheduler: Scheduler
         self.agents: list[Agent] = []
+        self.parts: list[asyncio.Task[None]] = []
 
     def capacities(self) -> dict[str, Capacity]:
         """What the clusters offer now, as the scheduler knows it."""
@@ -48,18 +53,52 @@ class Stage:
         return {site.name: capacity(inventory, site.name) for site in self.sites}
 
     async def play(self, scenario: Scenario) -> list[Outcome]:
-        """Run a scenario's steps from cluster1 to their ends."""
+        """Run a scenario's steps from cluster1 to their ends. Raises Unavailable as ``until``."""
         source = self.sites[0].cluster
-        return await run_steps(source, self.clock, scenario.steps, run=scenario.run)
+        steps = run_steps(source, self.clock, scenario.steps, run=scenario.run)
+        return await self._unless_broken(steps)
 
     async def until(self, condition: Callable[[], bool], what: str) -> None:
-        """Wait until a condition holds. Raises Unavailable after half a minute."""
+        """Wait until a condition holds.
+
+        Raises:
+            Unavailable: it does not within half a minute, or the log takes nothing any more.
+        """
+
+        async def hold() -> None:
+            while not condition():  # noqa: ASYNC110 (conditions on projections tell nobody)
+                await asyncio.sleep(_LOOK_S)
+
         try:
             async with asyncio.timeout(READY_S):
-                while not condition():  # noqa: ASYNC110 (conditions on projections tell nobody)
-                    await asyncio.sleep(_LOOK_S)
+                await self._unless_broken(hold())
         except TimeoutError:
             raise Unavailable(f"the demo waited {READY_S:g} s in vain: {what}") from None
+
+    async def flow(self) -> None:
+        """Raise Unavailable as soon as the log takes nothing any more: an idle scheduler too says
+        so every second. Counted in turns of the loop, so that a demo that was stopped (Ctrl-Z) may
+        go on.
+        """
+        appended, still = -1, 0
+        while still * _BEAT_S < STALLED_S:
+            await asyncio.sleep(_BEAT_S)
+            still = still + 1 if self.watcher.appended == appended else 0
+            appended = self.watcher.appended
+        raise Unavailable(f"nothing has come into the log for {STALLED_S:g} s")
+
+    async def _unless_broken(self, wait: Coroutine[Any, Any, T]) -> T:
+        """Wait for something, unless one of the parts breaks first: then say how."""
+        waiting = asyncio.ensure_future(wait)
+        try:
+            await asyncio.wait({waiting, *self.parts}, return_when=asyncio.FIRST_COMPLETED)
+            for part in self.parts:
+                if part.done():
+                    part.result()
+            return await waiting
+        finally:
+            waiting.cancel()
+            await asyncio.wait({waiting})
 
     def settled(self) -> bool:
         """Whether all clusters are members and nothing is under way."""
@@ -94,6 +133,7 @@ async def stage(url: str, speed: float) -> AsyncGenerator[Stage, None]:
         tasks = [
             asyncio.create_task(made.scheduler.run()),
             asyncio.create_task(made.watcher.run(logs[2])),
+            asyncio.create_task(made.flow()),
         ]
         leaving = []
         for site in made.sites:
@@ -103,27 +143,21 @@ async def stage(url: str, speed: float) -> AsyncGenerator[Stage, None]:
             made.agents.append(agent)
             tasks.append(asyncio.create_task(site.run()))
             leaving.append(asyncio.create_task(agent.run()))
+        made.parts = tasks + leaving
+        patience_s = READY_S
         try:
-            await _first_failure(made.until(made.settled, "the agents to join"), tasks + leaving)
+            await made.until(made.settled, "the agents to join")
             yield made
+        except McsError:
+            patience_s = 0.0  # whom the agents would say good-bye to is not there
+            raise
         finally:
             for agent in made.agents:
                 agent.stop()
-            await asyncio.wait(leaving, timeout=READY_S)
-            for task in tasks + leaving:
+            await asyncio.wait(leaving, timeout=patience_s)
+            for task in made.parts:
                 task.cancel()
-            await asyncio.gather(*tasks, *leaving, return_exceptions=True)
-
-
-async def _first_failure(wait: object, tasks: list[asyncio.Task[None]]) -> None:
-    """Wait for something, unless one of the parts breaks first: then say how."""
-    waiting = asyncio.ensure_future(wait)  # type: ignore[call-overload]
-    await asyncio.wait({waiting, *tasks}, return_when=asyncio.FIRST_COMPLETED)
-    for task in tasks:
-        if task.done():
-            waiting.cancel()
-            task.result()
-    await waiting
+            await asyncio.gather(*made.parts, return_exceptions=True)
 
 
 async def _connect(stack: contextlib.AsyncExitStack, url: str, name: str) -> JetStream:

@@ -42,22 +42,18 @@ class Played(msgspec.Struct, frozen=True, kw_only=True):
         return all(outcome.phase == "Succeeded" for outcome in self.outcomes)
 
 
-def summary(
-    played: Sequence[Played],
-    folder: Path,
-    *,
-    speed: float = 1.0,
-    charts: bool = True,
-    program: str = "mcs",
-) -> RenderableType:
-    """All of it; without ``charts`` where they were shown already. ``program`` is how the reader
-    can call ``mcs``.
-    """
+def summary(played: Sequence[Played], *, speed: float = 1.0, charts: bool = True) -> RenderableType:
+    """How long it took, and who ran where; without ``charts`` where they were shown already."""
     parts: list[RenderableType] = [Text(), _durations(played, speed)]
     for each in played if charts else ():
         parts += [Text(each.scenario.title, "bold"), chart(each), Text()]
-    parts.append(_next(played, folder, program))
     return Group(*parts)
+
+
+def interrupted(folder: Path, program: str = "mcs") -> RenderableType:
+    """What is left when somebody has seen enough; print it as ``what_next``."""
+    typed = command(f"{program} log --demo-dir {folder}")
+    return paint(say("Interrupted. The log until now is still there: ", typed))
 
 
 def chart(played: Played) -> Table:
@@ -86,6 +82,7 @@ def chart(played: Played) -> Table:
 def _durations(played: Sequence[Played], speed: float) -> Table:
     right = ("at once", "took", "floor", "over")
     table = table_of("scenario", *right, right=right)
+    table.columns[0].no_wrap = False  # on a narrow terminal titles give way, not figures
     for each in played:
         slots = sum(each.capacities[name].slots for name in each.scenario.clusters)
         over = each.took_s - each.floor_s
@@ -102,8 +99,10 @@ def _durations(played: Sequence[Played], speed: float) -> Table:
     return table
 
 
-def _next(played: Sequence[Played], folder: Path, program: str) -> RenderableType:
-    """Commands that work on the log that was left behind."""
+def what_next(played: Sequence[Played], folder: Path, program: str = "mcs") -> RenderableType:
+    """Commands that work on the log that was left behind; ``program`` is how the reader can call
+    ``mcs``. Print it with ``soft_wrap``: they are copied whole.
+    """
     option = f"--demo-dir {folder}"
     elected = [work for each in played for work in each.works if work.elected]
     waited = max(elected, key=lambda work: (work.started_s or 0.0) - work.created_s, default=None)
@@ -114,6 +113,8 @@ def _next(played: Sequence[Played], folder: Path, program: str) -> RenderableTyp
         tries.append(("its story", f"log {option} --pod {name}"))
     tries.append(("the same as programs see it", f"log {option} --json | head -3"))
     tries.append(("how things stood at the end", f"status {option}"))
+    tries.append(("does every decision follow from the log?", f"verify {option}"))
+    tries.append(("watch it again", f"replay {option} --follow"))
     lines = [
         paint(say(*part))
         for told, typed in tries

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from rich.console import Console, RenderableType
+from rich.constrain import Constrain
 from rich.live import Live
 from rich.text import Text
 
@@ -20,6 +21,7 @@ from mcs.views.scenes import Scene
 from mcs.views.screens import draw
 
 _EVERY_S: Final = 1 / 8
+_ECHO: Final = 2  # columns left free: "^C" at a full line's end would move the picture by a line
 
 
 class LiveView:
@@ -76,4 +78,5 @@ class LiveView:
     def _draw(self) -> RenderableType:
         scene = self._look()
         size = self._console.size
-        return Text() if scene is None else draw(scene, size.width, size.height)
+        width = max(1, size.width - _ECHO)
+        return Text() if scene is None else Constrain(draw(scene, width, size.height), width)

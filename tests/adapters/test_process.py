@@ -1,16 +1,18 @@
 """A process stops in good order at the first signal, at once at the second, and logs lines."""
 
 import asyncio
+import gc
 import json
 import logging
 import os
 import signal
 import subprocess
 import sys
+import weakref
 
 import pytest
 
-from mcs.adapters.process import configure_logging, run_until_signalled
+from mcs.adapters.process import configure_logging, keep_what_is_there, run_until_signalled
 
 STUBBORN = """
 import asyncio
@@ -32,6 +34,25 @@ def restored():
     root.handlers[:] = handlers
     root.setLevel(level)
     logging.getLogger("mcs").setLevel(ours)
+
+
+def test_the_collector_passes_over_what_was_there_and_takes_what_comes_later():
+    class Ring:
+        pass
+
+    there = Ring()
+    there.itself = there
+    try:
+        keep_what_is_there()
+        assert not any(each is there for each in gc.get_objects())
+        later = Ring()
+        later.itself = later
+        gone = weakref.ref(later)
+        del later
+        gc.collect()
+        assert gone() is None
+    finally:
+        gc.unfreeze()
 
 
 async def test_the_first_signal_asks_to_stop():

@@ -46,6 +46,16 @@ def test_a_folder_that_cannot_be_used_is_named(tmp_path):
 
 
 @pytest.mark.live
+async def test_a_folder_that_takes_no_file_is_named(tmp_path):
+    run = new_run(tmp_path, fresh=False)
+    (run / "url").mkdir()
+
+    with pytest.raises(BadSettings, match="--dir"):
+        async with serve_run(run):
+            pytest.fail("served")
+
+
+@pytest.mark.live
 async def test_a_second_reader_uses_the_server_that_runs(tmp_path):
     run = new_run(tmp_path, fresh=False)
 

@@ -1,6 +1,7 @@
 """The demo ends well: on a real nats-server, with all of mcs, in a hurry."""
 
 import asyncio
+import contextlib
 import io
 
 import msgspec
@@ -8,15 +9,20 @@ import pytest
 from rich.console import Console
 
 from mcs import app, cli
+from mcs.adapters.nats_server import embedded_server
+from mcs.demo import folder as demo_folder
+from mcs.demo import stage
 from mcs.demo.folder import newest_run, runs
 from mcs.demo.running import DemoSettings, demo
 from mcs.demo.scenarios import STEP_S
+from mcs.errors import Unavailable
 from mcs.events.decisions import PodPlaced
 from mcs.services.reading import Ends, Witness, chronicle, fold
 from mcs.views.lines import Teller
 
 pytestmark = pytest.mark.live
 SPEED = 20.0
+BOUND_S = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -118,3 +124,53 @@ def test_the_log_it_leaves_is_clean(played, capsys):
     assert not end.value.code, text
     assert "It holds the digest known outside." in text
     assert "every cycle follows from the log" in text
+
+
+@contextlib.asynccontextmanager
+async def playing(tmp_path, monkeypatch):
+    """A demo that plays its first scenario: its task, what it prints, and its server."""
+    servers = []
+
+    @contextlib.asynccontextmanager
+    async def remembered(store):
+        async with embedded_server(store) as server:
+            servers.append(server)
+            yield server
+
+    monkeypatch.setattr(demo_folder, "embedded_server", remembered)
+    console = Console(file=io.StringIO(), width=120, color_system=None)
+    task = asyncio.create_task(demo(DemoSettings(folder=tmp_path, plain=True), console))
+    async with asyncio.timeout(BOUND_S):
+        while "alone-step-1" not in console.file.getvalue() and not task.done():
+            await asyncio.sleep(0.01)
+    try:
+        yield task, console.file, servers[0]
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+@pytest.mark.parametrize("what", ["kill", "pause"])
+async def test_a_server_that_takes_nothing_any_more_ends_the_demo_with_its_last_words(
+    tmp_path, monkeypatch, what
+):
+    monkeypatch.setattr(stage, "STALLED_S", 3.0)
+    async with asyncio.timeout(BOUND_S), playing(tmp_path, monkeypatch) as (task, _, server):
+        if what == "kill":
+            await server.kill()
+        else:
+            server.pause()
+        with pytest.raises(Unavailable, match="nothing has come") as error:
+            await task
+
+    assert "Server is ready" in str(error.value)
+
+
+async def test_who_interrupts_it_is_told_where_the_log_is(tmp_path, monkeypatch):
+    async with asyncio.timeout(BOUND_S), playing(tmp_path, monkeypatch) as (task, printed, _):
+        task.cancel()
+        await asyncio.wait({task})
+
+    assert f"Interrupted. The log until now is still there: mcs log --demo-dir {tmp_path}" in (
+        printed.getvalue()
+    )

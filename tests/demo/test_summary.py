@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from mcs.demo.scenarios import Capacity, Scenario
-from mcs.demo.summary import Played, chart, summary
+from mcs.demo.summary import Played, chart, summary, what_next
 from mcs.demo.watching import Work
 from mcs.simulation.workloads import Outcome, Step
 
@@ -53,21 +53,27 @@ def test_a_bar_begins_where_its_wait_ends():
 
 
 def test_durations_stand_beside_their_floors():
-    text = text_of(summary([played()], Path("mcs-demo"), speed=10))
+    text = text_of(summary([played()], speed=10))
 
     (line,) = [line for line in text.splitlines() if "20.5 s" in line]
     assert line.split()[-6:] == ["20.5", "s", "20", "s", "0.5", "s"]
     assert "10 times as fast" in text
 
 
+def test_a_narrow_terminal_cuts_no_figure():
+    text = text_of(summary([played()]), width=36)
+
+    assert "20.5 s" in text
+
+
 def test_the_pod_that_waited_longest_is_the_one_to_ask_about():
-    text = text_of(summary([played()], Path("mcs-demo")))
+    text = text_of(what_next([played()], Path("mcs-demo")))
 
     assert "mcs why --demo-dir mcs-demo default/r-b" in text
     assert "All steps succeeded." in text
 
 
 def test_a_failure_is_not_called_a_success():
-    text = text_of(summary([played(phase="Failed")], Path("mcs-demo")))
+    text = text_of(what_next([played(phase="Failed")], Path("mcs-demo")))
 
     assert "All steps succeeded" not in text

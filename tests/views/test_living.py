@@ -3,7 +3,9 @@
 import asyncio
 import io
 
+from rich.cells import cell_len
 from rich.console import Console
+from rich.text import Text
 
 from mcs.views.living import LiveView
 from tests.views.test_screens import scene
@@ -30,3 +32,14 @@ async def test_it_is_redrawn_by_itself_and_leaves_nothing_but_what_was_printed()
 
     assert "the title" not in console.file.getvalue()
     assert "\x1b[?25h" in console.file.getvalue()  # the cursor is shown again
+
+
+async def test_room_is_left_for_what_the_terminal_writes_when_it_is_interrupted():
+    console = Console(file=io.StringIO(), width=60, height=30, force_terminal=True)
+
+    async with asyncio.timeout(BOUND_S), LiveView(console, scene) as view:
+        view.refresh()
+        drawn = console.file.getvalue()
+
+    assert "the title" in drawn
+    assert max(cell_len(line) for line in Text.from_ansi(drawn).plain.splitlines()) <= 58
