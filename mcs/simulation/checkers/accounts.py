@@ -55,6 +55,7 @@ class Charged(NamedTuple):
     place: Place
     requests: Resources
     named: int = 0
+    booked: bool = False
 
 
 class Accounts:
@@ -176,8 +177,7 @@ class Accounts:
                 case PodPlaced():
                     self._place(cycle, event)
                 case ProxyReleased():
-                    if self.live.get(event.uid) == event.placement:
-                        del self.live[event.uid]
+                    self._release(event)
                 case ClusterRemoved():
                     self._remove(event.cluster)
                 case _:
@@ -205,7 +205,15 @@ class Accounts:
         self.placed[event.placement] = event
         self.live[event.uid] = event.placement
         place = (event.target, event.node)
-        self.charges[event.placement] = Charged(place, event.requests)
+        self.charges[event.placement] = Charged(place, event.requests, booked=True)
+
+    def _release(self, event: ProxyReleased) -> None:
+        """What was booked for a delegate that nobody has seen on a node is free again."""
+        if self.live.get(event.uid) == event.placement:
+            del self.live[event.uid]
+        charge = self.charges.get(event.placement)
+        if charge is not None and charge.booked:
+            del self.charges[event.placement]
 
     def _check_room(self, cycle: int, event: PodPlaced) -> None:
         place = (event.target, event.node)
