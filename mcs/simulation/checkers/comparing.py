@@ -4,13 +4,13 @@ to be digests of.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import msgspec
 
 from mcs.projections.digest import Digest
+from mcs.projections.dumping import dump, restore
 from mcs.projections.state import State
 
 MOST: Final = 5
@@ -27,11 +27,10 @@ _ALTERED: Final = "altered by a checker"
 
 
 def copied(state: State) -> State:
-    """A plain state like this one, to fold on."""
-    plain = State()
-    for name in vars(plain):
-        setattr(plain, name, copy.deepcopy(getattr(state, name)))
-    return plain
+    """A plain state like this one, to fold on. By way of a dump, which is some ten times as fast as
+    ``copy.deepcopy``; one that leaves something out makes a difference, and so is found.
+    """
+    return restore(dump(state))
 
 
 def differences(mine: State, other: State) -> list[str]:
