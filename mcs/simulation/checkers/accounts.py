@@ -87,8 +87,12 @@ class Accounts:
         number, before = self._last.get(key, (-1, ""))
         if frame.number <= number:
             return False
-        follows = key in self._last and frame.number == number + 1 and frame.previous == before
-        if not isinstance(first, ResyncStarted) and (not follows or key in self._broken):
+        follows = frame.number == number + 1 and frame.previous == before
+        if isinstance(first, ResyncStarted):
+            counts = follows or key in self._broken
+        else:
+            counts = follows and key in self._last and key not in self._broken
+        if not counts:
             self._broken.add(key)
             return False
         self._broken.discard(key)
@@ -119,8 +123,9 @@ class Accounts:
             case ResyncStarted():
                 self._accounts[source, channel] = sequence
             case ResyncCompleted(started=started):
-                if channel == subjects.CAPACITY and started == named:
-                    self._sweep(source, started)
+                # The agent may know of a later copy of the frame that began the account.
+                if channel == subjects.CAPACITY and started >= named:
+                    self._sweep(source, named)
             case NodeObserved():
                 self.nodes[source, event.name] = (event, named)
             case NodeGone():

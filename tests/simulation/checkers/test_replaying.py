@@ -241,11 +241,13 @@ def test_i9_a_frame_of_another_cluster_that_counts(monkeypatch):
         return msgspec.json.decode(data, type=ObservationFrame), ()
 
     monkeypatch.setattr("mcs.events.codec.decode_observation", credulous)
+    number, previous = world.channels["c1", "capacity"]
     frame = ObservationFrame(
         source="c1",
         epoch=world.epochs["c1"],
         channel="capacity",
-        number=9,
+        number=number + 1,
+        previous=previous,
         events=(ResyncStarted(), NodeObserved(name="x", allocatable={})),
     )
     world.store("mcs.obs.c2.capacity", codec.encode(frame))
