@@ -13,6 +13,7 @@ from mcs.events.frames import ObservationFrame, digest
 from mcs.events.observations import ResyncStarted, Ticked
 from mcs.ports import Stream
 from mcs.simulation.act_one import ActOne
+from mcs.simulation.losses import Loss
 from mcs.simulation.plan import (
     FORGED,
     Accident,
@@ -35,9 +36,12 @@ T = TypeVar("T")
 
 
 class Accidents:
-    """They happen to ``world``; what lasts a while ends with act one at the latest."""
+    """They happen to ``world``; what lasts a while ends with act one at the latest. ``losses``:
+    of acknowledged messages, so far.
+    """
 
     def __init__(self, world: World, act_one: ActOne) -> None:
+        self.losses: list[Loss] = []
         self._world, self._act_one = world, act_one
 
     async def happen(self, item: Accident) -> None:
@@ -94,8 +98,9 @@ class Accidents:
         world, name = self._world, Stream(item.stream)
         world.cut("")
         await self._act_one.wait(item.for_s / 2)
-        last = world.broker.streams[name].last
-        world.broker.lose_tail(name, max(0, last - item.count))
+        last = max(0, world.broker.streams[name].last - item.count)
+        self.losses.append(Loss(world, name, last))
+        world.broker.lose_tail(name, last)
         await self._act_one.wait(item.for_s / 2)
         world.mend("")
 

@@ -22,6 +22,7 @@ from mcs.simulation.accidents import Accidents
 from mcs.simulation.act_one import ActOne
 from mcs.simulation.checkers import Violation
 from mcs.simulation.loop import run_virtually
+from mcs.simulation.losses import Loss
 from mcs.simulation.people import ENDED, People
 from mcs.simulation.places import NAMESPACE
 from mcs.simulation.plan import Plan
@@ -134,7 +135,7 @@ async def _play(world: World) -> None:
         if plan.damaging:
             await asyncio.sleep(REST_S)
             _harmed_nobody(world)
-            _damage_was_said(world)
+            _damage_was_said(world, misfortune.losses)
         else:
             await _settle(world, people)
             looking.cancel()
@@ -227,10 +228,12 @@ def _nobody_was_delayed(world: World) -> None:
         world.checkers.check_answers(ANSWER_S, uids, since_s=since_s)
 
 
-def _damage_was_said(world: World) -> None:
-    if not any(isinstance(error, LogLost) for error in _said(world)):
-        text = "acknowledged messages were lost, and nobody has said so"
-        raise Violation("I6", text, world.clock.monotonic())
+def _damage_was_said(world: World, losses: list[Loss]) -> None:
+    """By whoever could know of it."""
+    witnesses = [each for loss in losses for each in loss.witnesses]
+    if witnesses and not any(isinstance(error, LogLost) for error in _said(world)):
+        text = "acknowledged messages were lost, and nobody has said so, though known to "
+        raise Violation("I6", text + ", ".join(witnesses[:5]), world.clock.monotonic())
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
