@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
 from collections import Counter
 from collections.abc import Coroutine
 from typing import Any, Final
@@ -24,12 +25,14 @@ from mcs.simulation.checkers import Violation
 from mcs.simulation.loop import run_virtually
 from mcs.simulation.losses import Loss
 from mcs.simulation.people import ENDED, People
-from mcs.simulation.places import NAMESPACE
 from mcs.simulation.plan import Plan
 from mcs.simulation.processes import Crash
 from mcs.simulation.world import Told, World
 
 LOOK_S: Final = 1.0
+COMPARE: Final = 2
+"""Each so many looks, states of live schedulers are compared with the replay."""
+
 SETTLE_S: Final = 400.0
 """Act two lasts so long at most: eviction, back-off and the longest waits of all parts in turn."""
 
@@ -158,12 +161,12 @@ async def _at(at_s: float, work: Coroutine[Any, Any, None], world: World, item: 
 
 async def _look(world: World) -> None:
     checkers = world.checkers
-    while True:
+    for look in itertools.count():
         await asyncio.sleep(LOOK_S)
         if checkers.journal.damaged:
             _harmed_nobody(world)
             continue
-        for name, scheduler in world.schedulers.items():
+        for name, scheduler in world.schedulers.items() if look % COMPARE == 0 else ():
             if scheduler.active:
                 checkers.folded(name, scheduler.state)
         checkers.check()
@@ -182,7 +185,7 @@ async def _settle(world: World, people: People) -> None:
     quiet_s = 0.0
     while quiet_s < REST_S:
         await asyncio.sleep(LOOK_S)
-        moving = world.leaderless() + await _moving(world) + sorted(people.jobs)
+        moving = world.leaderless() + _moving(world) + sorted(people.jobs)
         quiet_s = 0.0 if moving else quiet_s + LOOK_S
         if world.clock.monotonic() > end_s:
             raise Violation(
@@ -190,18 +193,19 @@ async def _settle(world: World, people: People) -> None:
             )
 
 
-async def _moving(world: World) -> list[str]:
+def _moving(world: World) -> list[str]:
     """The pods that have not come to an end; a waiting proxy has, for now, and so has a pod that
     was not elected and finds no node.
     """
     found = []
     for place in world.places.values():
-        for pod in (await place.cluster.list(PODS, namespace=NAMESPACE)).items:
-            ended = pod.status.phase in ENDED
-            delegate = world.keys.proxy_uid in (pod.metadata.labels or {})
-            waits = not pod.spec.node_name and not delegate
-            if pod.metadata.deletion_timestamp is not None or not (ended or waits):
-                found.append(f"{place.name}/{pod.metadata.name}")
+        for pod in place.cluster.objects(PODS):
+            metadata = pod["metadata"]
+            ended = pod.get("status", {}).get("phase") in ENDED
+            delegate = world.keys.proxy_uid in (metadata.get("labels") or {})
+            waits = not pod["spec"].get("nodeName") and not delegate
+            if "deletionTimestamp" in metadata or not (ended or waits):
+                found.append(f"{place.name}/{metadata['name']}")
     return found
 
 
