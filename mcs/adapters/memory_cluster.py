@@ -79,6 +79,11 @@ class MemoryCluster:
         """Grows with every write."""
         return self._store.revision
 
+    @property
+    def stopped(self) -> bool:
+        """Whether it is down."""
+        return self._stopped
+
     def break_watches(self) -> None:
         """Cut every watch's connection; events on their way are lost."""
         self._end_watches(Unreachable("connection reset by peer"))

@@ -82,7 +82,7 @@ class MemoryBroker:
             stream.add(subject, data, time_ns)
             for observer in self.observers:
                 observer.stored(name, stream.messages[-1])
-        self.serve()
+        self.serve(name)
         return stream.last
 
     def trim(self, name: Stream, first: int) -> None:
@@ -125,11 +125,12 @@ class MemoryBroker:
         self._tell_lost(name, 0)
         self.serve()
 
-    def serve(self) -> None:
-        """Send every reader what it has not got."""
+    def serve(self, name: Stream | None = None) -> None:
+        """Send every reader (of the stream ``name``, if one is named) what it has not got."""
         for connection in self.connections:
             for reader in connection.readers:
-                reader.serve()
+                if name is None or reader.name is name:
+                    reader.serve()
 
     def _tell_lost(self, name: Stream, last: int) -> None:
         for observer in self.observers:

@@ -154,10 +154,11 @@ def _pods(state: State, source: str, channel: str, event: PodEvent) -> str:
 def _complete(state: State, source: str, channel: str, started: int) -> None:
     if not state.membership.complete_resync(source, channel, started):
         return
+    resync = state.membership.resync_of(source, channel)
     if channel == subjects.CAPACITY:
-        state.inventory.sweep(source, started)
+        state.inventory.sweep(source, resync)
     elif channel == subjects.PROXY:
-        for uid in state.backlog.unnamed(source, started):
+        for uid in state.backlog.unnamed(source, resync):
             _gone(state, state.backlog.proxies[uid])
 
 

@@ -2,7 +2,7 @@
 
 A frame counts only if (source, epoch, channel, number) is the next one and follows the digest of
 the one before it. An older one was folded already; a gap breaks the channel until its agent starts
-a resync, which is taken whatever its number.
+a resync, which is then taken whatever its number.
 """
 
 from __future__ import annotations
@@ -99,11 +99,15 @@ class Membership:
         channel = member.channels.setdefault(frame.channel, Channel())
         if frame.number <= channel.number:
             return Admission.OLD
-        if not isinstance(first, ResyncStarted):
-            follows = frame.number == channel.number + 1 and frame.previous == channel.digest
-            if channel.broken or not follows or channel.number < 0:
-                channel.broken = True
-                return Admission.GAP
+        follows = frame.number == channel.number + 1 and frame.previous == channel.digest
+        if isinstance(first, ResyncStarted):
+            # Not at once after a gap: a wrong number would make all that come after it look old.
+            counts = follows or channel.broken
+        else:
+            counts = follows and not channel.broken and channel.number >= 0
+        if not counts:
+            channel.broken = True
+            return Admission.GAP
         channel.number, channel.digest, channel.broken = frame.number, digest, False
         return Admission.TAKEN
 
@@ -113,9 +117,11 @@ class Membership:
         self._digest.touch(source)
 
     def complete_resync(self, source: str, channel: str, started: int) -> bool:
-        """The account is whole; False when it is not the newest one."""
+        """The account is whole; False when it is not the newest one. ``started`` is the sequence
+        that its agent was told, which may be that of a second copy of the frame it began with.
+        """
         state = self.members[source].channels[channel]
-        if state.resync != started:
+        if started < state.resync:
             return False
         state.completed = started
         self._digest.touch(source)

@@ -9,10 +9,11 @@ import msgspec
 from mcs.adapters.memory_log import MemoryBroker
 from mcs.errors import BadFrame as Unreadable
 from mcs.events import codec, subjects
-from mcs.events.frames import ObservationFrame
+from mcs.events.frames import ObservationFrame, digest
 from mcs.events.observations import ResyncStarted, Ticked
 from mcs.ports import Stream
 from mcs.simulation.act_one import ActOne
+from mcs.simulation.losses import Loss
 from mcs.simulation.plan import (
     FORGED,
     Accident,
@@ -35,9 +36,12 @@ T = TypeVar("T")
 
 
 class Accidents:
-    """They happen to ``world``; what lasts a while ends with act one at the latest."""
+    """They happen to ``world``; what lasts a while ends with act one at the latest. ``losses``:
+    of acknowledged messages, so far.
+    """
 
     def __init__(self, world: World, act_one: ActOne) -> None:
+        self.losses: list[Loss] = []
         self._world, self._act_one = world, act_one
 
     async def happen(self, item: Accident) -> None:
@@ -94,8 +98,9 @@ class Accidents:
         world, name = self._world, Stream(item.stream)
         world.cut("")
         await self._act_one.wait(item.for_s / 2)
-        last = world.broker.streams[name].last
-        world.broker.lose_tail(name, max(0, last - item.count))
+        last = max(0, world.broker.streams[name].last - item.count)
+        self.losses.append(Loss(world, name, last))
+        world.broker.lose_tail(name, last)
         await self._act_one.wait(item.for_s / 2)
         world.mend("")
 
@@ -130,25 +135,29 @@ def forged(item: BadFrame, broker: MemoryBroker) -> tuple[str, bytes] | None:
     nobody has spoken yet.
     """
     mine = subjects.observation(item.cluster, subjects.CAPACITY)
-    spoken: dict[str, ObservationFrame] = {}
+    spoken: dict[str, tuple[ObservationFrame, str]] = {}
     for stored in broker.streams[Stream.OBSERVATIONS].messages:
         try:
             frame, _ = codec.decode_observation(stored.subject, stored.data)
         except Unreadable:
             continue
         if frame.channel == subjects.CAPACITY and frame.epoch < stored.sequence:
-            spoken[stored.subject] = frame
+            spoken[stored.subject] = frame, digest(stored.subject, stored.data)
     if item.kind not in FORGED:
         return None
     kind = FORGED.index(item.kind)
-    last = spoken.pop(mine, None)
+    last, _ = spoken.pop(mine, (None, ""))
     if kind == 0 and last is not None:
         return mine, codec.encode(last)
     if kind == 1 and last is not None:
         return mine, codec.encode(msgspec.structs.replace(last, number=last.number + 5))
     if kind == 2 and spoken:
-        other = spoken[min(spoken)]
-        events = (ResyncStarted(reason="forged"),)
-        next_one = msgspec.structs.replace(other, number=other.number + 1, events=events)
+        other, before = spoken[min(spoken)]
+        next_one = msgspec.structs.replace(
+            other,
+            number=other.number + 1,
+            previous=before,
+            events=(ResyncStarted(reason="forged"),),
+        )
         return mine, codec.encode(next_one)
     return None

@@ -20,23 +20,37 @@ HOP_S: Final = (0.0003, 0.003)
 
 
 class Couriers:
-    """Carries what is on its way, in tasks that belong to no process."""
+    """Carry what is on its way: it belongs to no process, and arrives whoever still waits.
+
+    By timers and call-backs, not by a task that sleeps: requests are most of what a run does.
+    """
 
     def __init__(self) -> None:
         self._context = Context()
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    def send(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Let ``work`` be done, whoever still waits for it."""
-        task = asyncio.get_running_loop().create_task(work, context=self._context)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-        return task
+    def send(
+        self, work: Callable[[], Coroutine[Any, Any, T]], hop: Callable[[], float]
+    ) -> asyncio.Future[T]:
+        """Let ``work`` be done; ``hop`` is asked for the seconds of each way."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[T] = loop.create_future()
 
-    def _done(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled():
+        def arrive() -> None:
+            task = loop.create_task(work(), context=self._context)
+            self._tasks.add(task)
+            task.add_done_callback(go_back, context=self._context)
+
+        def go_back(task: asyncio.Task[T]) -> None:
+            self._tasks.discard(task)
+            if task.cancelled():
+                answer.cancel()
+                return
             task.exception()  # its sender may be dead, and then nobody asks
+            loop.call_later(hop(), _answer, answer, task, context=self._context)
+
+        loop.call_later(hop(), arrive, context=self._context)
+        return answer
 
 
 class Life:
@@ -78,7 +92,7 @@ class Life:
         self.on_call()
         await self.alive()
         try:
-            return await asyncio.shield(self._couriers.send(self._travel(work)))
+            return await self._couriers.send(work, self.hop)
         finally:
             await self.alive()
 
@@ -86,12 +100,15 @@ class Life:
         """Seconds for one way."""
         return self.random.uniform(*HOP_S)
 
-    async def _travel(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        await asyncio.sleep(self.hop())
-        try:
-            return await work()
-        finally:
-            await asyncio.sleep(self.hop())
+
+def _answer(answer: asyncio.Future[T], task: asyncio.Task[T]) -> None:
+    """What was done, or went wrong, is known to who asked for it, if anybody still waits."""
+    if answer.done():
+        return
+    if (error := task.exception()) is not None:
+        answer.set_exception(error)
+    else:
+        answer.set_result(task.result())
 
 
 def _nothing() -> None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 from mcs.adapters.memory_cluster import MemoryCluster
 from mcs.errors import ClusterError, NotFound
 from mcs.names import NAMESPACE_ENABLED, NAMESPACE_LABEL, Keys
-from mcs.objects.kinds import NAMESPACES, NODES, PODS, SECRETS, Node, Pod
+from mcs.objects.kinds import NAMESPACES, NODES, PODS, SECRETS
 from mcs.objects.tolerations import NOT_READY
 from mcs.ports import Clock
 from mcs.simulation.admission import admission
@@ -21,6 +21,8 @@ from mcs.simulation.kube_scheduler import KubeScheduler
 from mcs.simulation.kubelet import Kubelet
 from mcs.simulation.nodes import add_node
 from mcs.simulation.plan import ClusterPlan
+
+Json = dict[str, Any]
 
 NAMESPACE: Final = "work"
 HOME: Final = "mcs-system"
@@ -74,25 +76,28 @@ class Place:
             tasks.create_task(self._control())
 
     async def _control(self) -> None:
-        """Garbage collection and eviction, as kube-controller-manager does them."""
+        """Garbage collection and eviction, as kube-controller-manager does them.
+
+        It looks at the objects as they are stored: decoding them each second costs a run more than
+        all that is found so.
+        """
         looked_at = 0
         while True:
             await self._clock.sleep(LOOK_S)
+            if self.cluster.stopped:
+                continue
             if self.cluster.revision == looked_at and not self._bad_since:
                 continue
             looked_at = self.cluster.revision
-            try:
-                nodes = {
-                    each.metadata.name: each for each in (await self.cluster.list(NODES)).items
-                }
-                pods = (await self.cluster.list(PODS, namespace=NAMESPACE)).items
-                for pod in pods:
+            nodes = {each["metadata"]["name"]: each for each in self.cluster.objects(NODES)}
+            for pod in self.cluster.objects(PODS):
+                try:
                     await self._look_at(pod, nodes)
-            except ClusterError:
-                continue  # the API server is down, or the pod went first: look again
+                except ClusterError:
+                    break  # the API server went down: look again
 
-    async def _look_at(self, pod: Pod, nodes: dict[str, Node]) -> None:
-        name = pod.spec.node_name
+    async def _look_at(self, pod: Json, nodes: dict[str, Json]) -> None:
+        name = pod["spec"].get("nodeName")
         if not name:
             return
         node = nodes.get(name)
@@ -103,29 +108,28 @@ class Place:
         if node is None:
             if for_s >= ORPHAN_S:
                 await self._delete(pod, grace_s=0)
-        elif pod.metadata.deletion_timestamp is None and for_s >= _tolerated_s(pod):
+        elif "deletionTimestamp" not in pod["metadata"] and for_s >= _tolerated_s(pod):
             await self._delete(pod, grace_s=None)
 
-    async def _delete(self, pod: Pod, *, grace_s: int | None) -> None:
-        meta = pod.metadata
+    async def _delete(self, pod: Json, *, grace_s: int | None) -> None:
+        name, namespace, uid = (pod["metadata"][key] for key in ("name", "namespace", "uid"))
         try:
-            await self.cluster.delete(
-                PODS, meta.name, namespace=meta.namespace, uid=meta.uid, grace_s=grace_s
-            )
+            await self.cluster.delete(PODS, name, namespace=namespace, uid=uid, grace_s=grace_s)
         except NotFound:
             return
 
 
-def _ready(node: Node) -> bool:
-    conditions = node.status.conditions or ()
-    return any(each.type == "Ready" and each.status == "True" for each in conditions)
+def _ready(node: Json) -> bool:
+    conditions = node.get("status", {}).get("conditions") or ()
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
 
-def _tolerated_s(pod: Pod) -> float:
+def _tolerated_s(pod: Json) -> float:
     """How long a pod stays on a node that is not ready."""
     waits = [
-        float("inf") if item.toleration_seconds is None else float(item.toleration_seconds)
-        for item in pod.spec.tolerations or ()
-        if item.key in {None, "", NOT_READY} and item.effect in {None, "", "NoExecute"}
+        float(item.get("tolerationSeconds", "inf"))
+        for item in pod["spec"].get("tolerations") or ()
+        if item.get("key") in {None, "", NOT_READY}
+        and item.get("effect") in {None, "", "NoExecute"}
     ]
     return min(waits, default=0.0)

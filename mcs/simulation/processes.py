@@ -53,6 +53,7 @@ class Process:
         self._lives = 0
         self._wanted = asyncio.Event()
         self._wanted.set()
+        self._unwanted = asyncio.Event()
         self._killed = asyncio.Event()
         self._down_s = 0.0
         self._calls_left = -1
@@ -77,17 +78,20 @@ class Process:
     def leave(self) -> None:
         """Stop in good order, until ``come_back``."""
         self._wanted.clear()
+        self._unwanted.set()
         if self.started is not None:
             self.started.stop()
 
     def vanish(self) -> None:
         """Be killed, until ``come_back``."""
         self._wanted.clear()
+        self._unwanted.set()
         self._killed.set()
 
     def come_back(self) -> None:
         """Be there again."""
         self._wanted.set()
+        self._unwanted.clear()
 
     async def _live(self) -> None:
         self._lives += 1
@@ -116,8 +120,7 @@ class Process:
 
     async def _stay(self) -> None:
         """Return when an orderly stop took too long."""
-        while self._wanted.is_set():  # noqa: ASYNC110 (asked for from outside, once in a while)
-            await asyncio.sleep(1.0)
+        await self._unwanted.wait()
         await asyncio.sleep(LEAVE_S)
 
     def _count(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
 from collections import Counter
 from collections.abc import Coroutine
 from typing import Any, Final
@@ -22,13 +23,16 @@ from mcs.simulation.accidents import Accidents
 from mcs.simulation.act_one import ActOne
 from mcs.simulation.checkers import Violation
 from mcs.simulation.loop import run_virtually
+from mcs.simulation.losses import Loss
 from mcs.simulation.people import ENDED, People
-from mcs.simulation.places import NAMESPACE
 from mcs.simulation.plan import Plan
 from mcs.simulation.processes import Crash
 from mcs.simulation.world import Told, World
 
 LOOK_S: Final = 1.0
+COMPARE: Final = 2
+"""Each so many looks, states of live schedulers are compared with the replay."""
+
 SETTLE_S: Final = 400.0
 """Act two lasts so long at most: eviction, back-off and the longest waits of all parts in turn."""
 
@@ -134,7 +138,7 @@ async def _play(world: World) -> None:
         if plan.damaging:
             await asyncio.sleep(REST_S)
             _harmed_nobody(world)
-            _damage_was_said(world)
+            _damage_was_said(world, misfortune.losses)
         else:
             await _settle(world, people)
             looking.cancel()
@@ -157,12 +161,12 @@ async def _at(at_s: float, work: Coroutine[Any, Any, None], world: World, item: 
 
 async def _look(world: World) -> None:
     checkers = world.checkers
-    while True:
+    for look in itertools.count():
         await asyncio.sleep(LOOK_S)
         if checkers.journal.damaged:
             _harmed_nobody(world)
             continue
-        for name, scheduler in world.schedulers.items():
+        for name, scheduler in world.schedulers.items() if look % COMPARE == 0 else ():
             if scheduler.active:
                 checkers.folded(name, scheduler.state)
         checkers.check()
@@ -181,7 +185,7 @@ async def _settle(world: World, people: People) -> None:
     quiet_s = 0.0
     while quiet_s < REST_S:
         await asyncio.sleep(LOOK_S)
-        moving = world.leaderless() + await _moving(world) + sorted(people.jobs)
+        moving = world.leaderless() + _moving(world) + sorted(people.jobs)
         quiet_s = 0.0 if moving else quiet_s + LOOK_S
         if world.clock.monotonic() > end_s:
             raise Violation(
@@ -189,18 +193,19 @@ async def _settle(world: World, people: People) -> None:
             )
 
 
-async def _moving(world: World) -> list[str]:
+def _moving(world: World) -> list[str]:
     """The pods that have not come to an end; a waiting proxy has, for now, and so has a pod that
     was not elected and finds no node.
     """
     found = []
     for place in world.places.values():
-        for pod in (await place.cluster.list(PODS, namespace=NAMESPACE)).items:
-            ended = pod.status.phase in ENDED
-            delegate = world.keys.proxy_uid in (pod.metadata.labels or {})
-            waits = not pod.spec.node_name and not delegate
-            if pod.metadata.deletion_timestamp is not None or not (ended or waits):
-                found.append(f"{place.name}/{pod.metadata.name}")
+        for pod in place.cluster.objects(PODS):
+            metadata = pod["metadata"]
+            ended = pod.get("status", {}).get("phase") in ENDED
+            delegate = world.keys.proxy_uid in (metadata.get("labels") or {})
+            waits = not pod["spec"].get("nodeName") and not delegate
+            if "deletionTimestamp" in metadata or not (ended or waits):
+                found.append(f"{place.name}/{metadata['name']}")
     return found
 
 
@@ -227,10 +232,12 @@ def _nobody_was_delayed(world: World) -> None:
         world.checkers.check_answers(ANSWER_S, uids, since_s=since_s)
 
 
-def _damage_was_said(world: World) -> None:
-    if not any(isinstance(error, LogLost) for error in _said(world)):
-        text = "acknowledged messages were lost, and nobody has said so"
-        raise Violation("I6", text, world.clock.monotonic())
+def _damage_was_said(world: World, losses: list[Loss]) -> None:
+    """By whoever could know of it."""
+    witnesses = [each for loss in losses for each in loss.witnesses]
+    if witnesses and not any(isinstance(error, LogLost) for error in _said(world)):
+        text = "acknowledged messages were lost, and nobody has said so, though known to "
+        raise Violation("I6", text + ", ".join(witnesses[:5]), world.clock.monotonic())
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -74,6 +74,9 @@ class WiredLog:
         self, life: Life, broker: MemoryBroker, weather: Weather, witness: Witness, process: str
     ) -> None:
         self.connection: MemoryLog = broker.connect()
+        self.reached = dict.fromkeys(Stream, 0)
+        """The last sequence of each stream that its process has read, or was told to have written.
+        """
         self._life, self._broker, self._weather = life, broker, weather
         self._witness, self._process = witness, process
 
@@ -113,6 +116,7 @@ class WiredLog:
 
         last = await self._life.ask(store)
         name = Stream.DECISIONS if taken[0][0].startswith("mcs.dec.") else Stream.OBSERVATIONS
+        self.reached[name] = max(self.reached[name], last)
         self._witness.acknowledged(self._process, name, last, taken)
         return last
 
@@ -121,7 +125,7 @@ class WiredLog:
         self._witness.read(self._process, subject or _whole(stream))
         await self._life.alive()
         reader = await self.connection.read(stream, after=after, subject=subject)
-        return WiredReader(self._life, reader, self._weather, self._process)
+        return WiredReader(self._life, reader, self._weather, self._process, self.reached)
 
     async def info(self, stream: Stream) -> StreamInfo:
         """See ``mcs.ports.EventLog.info``."""
@@ -221,9 +225,16 @@ class WiredSnapshots:
 class WiredReader:
     """See ``mcs.ports.Reader``."""
 
-    def __init__(self, life: Life, reader: MemoryReader, weather: Weather, process: str) -> None:
+    def __init__(
+        self,
+        life: Life,
+        reader: MemoryReader,
+        weather: Weather,
+        process: str,
+        reached: dict[Stream, int],
+    ) -> None:
         self._life, self._reader, self._weather = life, reader, weather
-        self._process = process
+        self._process, self._reached = process, reached
 
     async def next(self, *, limit: int = 1000, timeout_s: float | None = None) -> list[Stored]:
         """See ``mcs.ports.Reader.next``."""
@@ -234,6 +245,9 @@ class WiredReader:
         await asyncio.sleep(delay_s + self._life.hop())
         found = await self._reader.next(limit=limit, timeout_s=timeout_s)
         await self._life.alive()
+        if found:
+            name = self._reader.name
+            self._reached[name] = max(self._reached[name], found[-1].sequence)
         return found
 
     async def close(self) -> None:

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from mcs.adapters.memory_log import MemoryBroker
 from mcs.events.decisions import Policy
 from mcs.names import Keys
+from mcs.ports import Stream
 from mcs.services.agent import Agent
 from mcs.services.duties import duties
 from mcs.services.scheduler import Scheduler
@@ -113,6 +114,10 @@ class World:
         if who in self.processes:
             return [who]
         return [name for name in self.processes if name.startswith(f"agent-{who}-")]
+
+    def reached(self, process: str, stream: Stream) -> int:
+        """The last sequence that this life of a process has read, or was told to have written."""
+        return self._wires[process].reached[stream]
 
     # -- what accidents do ---------------------------------------------------------------------
 

@@ -85,8 +85,8 @@ OF_THE_CORE = (
         (
             Edit(
                 Membership.admit,
-                "if channel.broken or not follows or channel.number < 0:",
-                "if channel.number < 0:",
+                "counts = follows and not channel.broken and channel.number >= 0",
+                "counts = channel.number >= 0",
             ),
         ),
     ),
@@ -106,7 +106,25 @@ OF_THE_CORE = (
         "a sweep skipped",
         "nodes and pods that a full account does not name are kept",
         ("I5",),
-        (Edit(folding._complete, "state.inventory.sweep(source, started)", "pass"),),
+        (Edit(folding._complete, "state.inventory.sweep(source, resync)", "pass"),),
+    ),
+    Defect(
+        "an account stored twice has no end",
+        "a full account whose beginning was stored twice is not completed by the second's number",
+        ("I2", "I5", "I6"),
+        (Edit(Membership.complete_resync, "started < state.resync", "started != state.resync"),),
+    ),
+    Defect(
+        "a wrong number taken",
+        "a full account may begin with any number, also where no frame is missing",
+        ("I2", "I6"),
+        (Edit(Membership.admit, "counts = follows or channel.broken", "counts = True"),),
+    ),
+    Defect(
+        "a release that gives nothing back",
+        "what was booked for a delegate that was given up unseen stays booked",
+        ("I5",),
+        (Edit(Inventory.unbook, "self.discharge(key)", "pass"),),
     ),
     Defect(
         "a misrouted frame taken",

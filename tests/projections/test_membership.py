@@ -1,9 +1,14 @@
 """Which frames count: epochs, numbers, gaps, strangers."""
 
 from mcs.events import subjects
-from mcs.events.observations import ClusterHeartbeat, Verb
+from mcs.events.observations import (
+    ClusterHeartbeat,
+    ResyncCompleted,
+    ResyncStarted,
+    Verb,
+)
 from mcs.projections.state import Parked
-from tests.building import World, node
+from tests.building import World, node, proxy
 
 
 def test_a_cluster_is_current_once_its_first_account_is_complete():
@@ -110,4 +115,44 @@ def test_nodes_that_a_resync_does_not_name_are_gone():
     world.join("c1", node("n1"), node("n2"))
     world.resync("c1", subjects.CAPACITY, node("n2"))
 
+    assert list(world.state.inventory.nodes["c1"]) == ["n2"]
+
+
+def test_an_account_whose_beginning_was_stored_twice_is_completed_by_either_sequence():
+    """The answer to the first append was lost, so its agent knows the second (simulator)."""
+    for told in ("first", "second"):
+        world = World()
+        world.join("c1", node("n1"), proxies=[proxy("u1")])
+        sequences = {"first": world.observe("c1", subjects.CAPACITY, ResyncStarted())}
+        _, subject, _, data = world.observations[-1]
+        sequences["second"] = world.store(subject, data)
+        world.capacity("c1", node("n2"), ResyncCompleted(started=sequences[told]))
+
+        assert list(world.state.inventory.nodes["c1"]) == ["n2"]
+        member = world.state.membership.members["c1"]
+        assert member.channels[subjects.CAPACITY].completed == sequences[told]
+
+
+def test_an_older_account_does_not_complete_a_newer_one():
+    world = World()
+    world.join("c1", node("n1"))
+    older = world.observe("c1", subjects.CAPACITY, ResyncStarted())
+    world.observe("c1", subjects.CAPACITY, ResyncStarted())
+    world.capacity("c1", node("n2"), ResyncCompleted(started=older))
+
+    assert list(world.state.inventory.nodes["c1"]) == ["n1", "n2"]
+    assert world.state.membership.members["c1"].channels[subjects.CAPACITY].completed < older
+
+
+def test_a_forged_resync_that_does_not_follow_is_a_gap_and_the_true_one_mends_it():
+    """Taken, it would make the agent's own next frames look old (simulator seed 889)."""
+    world = World()
+    world.join("c1", node("n1"))
+    honest = dict(world.channels)
+    world.observe("c1", subjects.CAPACITY, ResyncStarted(reason="forged"), number=9)
+    world.channels = honest
+
+    assert world.state.membership.broken() == [("c1", subjects.CAPACITY)]
+    world.resync("c1", subjects.CAPACITY, node("n2"))
+    assert world.state.membership.broken() == []
     assert list(world.state.inventory.nodes["c1"]) == ["n2"]

@@ -7,7 +7,7 @@ import pytest
 from mcs.errors import BadFrame as Unreadable
 from mcs.errors import Unreachable
 from mcs.events import codec
-from mcs.events.frames import ObservationFrame
+from mcs.events.frames import ObservationFrame, digest
 from mcs.events.observations import Ticked
 from mcs.objects.kinds import NODES
 from mcs.ports import Stream
@@ -169,7 +169,8 @@ def test_forged_frames_are_made_of_real_ones():
         assert beyond == frame("c1", 8)
         subject, data = misrouted
         assert subject == "mcs.obs.c1.capacity"
-        assert codec.decode_observation("mcs.obs.c2.capacity", data)[0].number == 9
+        frame_of_c2 = codec.decode_observation("mcs.obs.c2.capacity", data)[0]
+        assert (frame_of_c2.number, frame_of_c2.previous) == (9, digest(*frame("c2", 8, "c2", 2)))
         with pytest.raises(Unreadable):
             codec.decode_observation(subject, data)
 

@@ -3,6 +3,8 @@
 import asyncio
 from random import Random
 
+import pytest
+
 from mcs.simulation.lives import HOP_S, Couriers, Life
 from mcs.simulation.loop import run_virtually
 
@@ -81,5 +83,23 @@ def test_a_paused_process_that_is_killed_ends():
         mine.kill()
         await asyncio.wait({waiting})
         assert waiting.cancelled()
+
+    run_virtually(main())
+
+
+def test_what_went_wrong_is_told_to_the_sender_and_its_cancellation_too():
+    async def main():
+        mine = life()
+
+        async def fail():
+            raise ValueError("no")
+
+        async def give_up():
+            raise asyncio.CancelledError
+
+        with pytest.raises(ValueError, match="no"):
+            await mine.ask(fail)
+        with pytest.raises(asyncio.CancelledError):
+            await mine.ask(give_up)
 
     run_virtually(main())

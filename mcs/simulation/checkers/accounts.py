@@ -55,6 +55,7 @@ class Charged(NamedTuple):
     place: Place
     requests: Resources
     named: int = 0
+    booked: bool = False
 
 
 class Accounts:
@@ -86,8 +87,12 @@ class Accounts:
         number, before = self._last.get(key, (-1, ""))
         if frame.number <= number:
             return False
-        follows = key in self._last and frame.number == number + 1 and frame.previous == before
-        if not isinstance(first, ResyncStarted) and (not follows or key in self._broken):
+        follows = frame.number == number + 1 and frame.previous == before
+        if isinstance(first, ResyncStarted):
+            counts = follows or key in self._broken
+        else:
+            counts = follows and key in self._last and key not in self._broken
+        if not counts:
             self._broken.add(key)
             return False
         self._broken.discard(key)
@@ -118,8 +123,9 @@ class Accounts:
             case ResyncStarted():
                 self._accounts[source, channel] = sequence
             case ResyncCompleted(started=started):
-                if channel == subjects.CAPACITY and started == named:
-                    self._sweep(source, started)
+                # The agent may know of a later copy of the frame that began the account.
+                if channel == subjects.CAPACITY and started >= named:
+                    self._sweep(source, named)
             case NodeObserved():
                 self.nodes[source, event.name] = (event, named)
             case NodeGone():
@@ -176,8 +182,7 @@ class Accounts:
                 case PodPlaced():
                     self._place(cycle, event)
                 case ProxyReleased():
-                    if self.live.get(event.uid) == event.placement:
-                        del self.live[event.uid]
+                    self._release(event)
                 case ClusterRemoved():
                     self._remove(event.cluster)
                 case _:
@@ -205,7 +210,15 @@ class Accounts:
         self.placed[event.placement] = event
         self.live[event.uid] = event.placement
         place = (event.target, event.node)
-        self.charges[event.placement] = Charged(place, event.requests)
+        self.charges[event.placement] = Charged(place, event.requests, booked=True)
+
+    def _release(self, event: ProxyReleased) -> None:
+        """What was booked for a delegate that nobody has seen on a node is free again."""
+        if self.live.get(event.uid) == event.placement:
+            del self.live[event.uid]
+        charge = self.charges.get(event.placement)
+        if charge is not None and charge.booked:
+            del self.charges[event.placement]
 
     def _check_room(self, cycle: int, event: PodPlaced) -> None:
         place = (event.target, event.node)

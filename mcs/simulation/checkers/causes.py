@@ -94,11 +94,12 @@ class Causes:
                 if channel == subjects.PROXY:
                     self._accounts[source] = sequence
             case ResyncCompleted(started=started):
-                if channel == subjects.PROXY and self._accounts.get(source) == started:
+                begun = self._accounts.get(source, 0)
+                if channel == subjects.PROXY and started >= begun:
                     self._leaving |= {
                         uid
                         for uid, (home, named) in self._named.items()
-                        if home == source and named < started
+                        if home == source and named < begun
                     }
             case ProxyObserved():
                 self._named[event.uid] = (source, self._accounts.get(source, 0))

@@ -22,7 +22,12 @@ from mcs.simulation.checkers.comparing import (
     stale_digests,
 )
 from mcs.simulation.checkers.deeds import Deeds
-from mcs.simulation.checkers.endings import Endings, check_answers, check_inventory
+from mcs.simulation.checkers.endings import (
+    Endings,
+    check_answers,
+    check_inventory,
+    check_known,
+)
 from mcs.simulation.checkers.findings import Findings
 from mcs.simulation.checkers.journal import Journal
 from mcs.simulation.checkers.orders import Orders
@@ -158,6 +163,7 @@ class Checkers:
         waiting = Waiting(self.sightings, self._rooms, self.orders, self._keys, state)
         Endings(self.sightings, self.orders, self._rooms, waiting).check(findings)
         check_inventory(findings, self._rooms, state.accounts, state, self.sightings.nodes)
+        check_known(findings, state, self.sightings.nodes)
         findings.check()
 
     def _check_snapshots(self) -> None:

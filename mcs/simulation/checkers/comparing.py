@@ -4,7 +4,6 @@ to be digests of.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -12,6 +11,7 @@ import msgspec
 
 from mcs.projections.backlog import Backlog
 from mcs.projections.digest import Digest
+from mcs.projections.dumping import dump, restore
 from mcs.projections.inventory import Inventory
 from mcs.projections.ledger import Ledger
 from mcs.projections.state import State
@@ -30,13 +30,10 @@ _ALTERED: Final = "altered by a checker"
 
 
 def copied(state: State) -> State:
-    """A plain state like this one, to fold on."""
-    plain = State()
-    for name in vars(plain):
-        if name != "inventory":
-            setattr(plain, name, copy.deepcopy(getattr(state, name)))
-    plain.inventory.restore(copy.deepcopy(state.inventory.dump()))
-    return plain
+    """A plain state like this one, to fold on. By way of a dump, which is some ten times as fast as
+    ``copy.deepcopy``; one that leaves something out makes a difference, and so is found.
+    """
+    return restore(dump(state))
 
 
 def differences(mine: State, other: State) -> list[str]:
@@ -54,9 +51,7 @@ def differences(mine: State, other: State) -> list[str]:
 def stale_digests(state: State) -> list[str]:
     """Tables of which an entry changed without a mark: computed afresh, the digest is another."""
     found = []
-    again = Inventory()
-    again.restore(copy.deepcopy(state.inventory.dump()))
-    if again.digest() != state.inventory.digest():
+    if restore(dump(state)).inventory.digest() != state.inventory.digest():
         found.append("the digests kept of the inventory are not those of what it holds")
     for name, (table, kept) in _tables(state).items():
         fresh: Digest[Any] = Digest()

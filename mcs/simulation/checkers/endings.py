@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from mcs.events.subjects import CAPACITY, PROXY
 from mcs.projections.state import State
 from mcs.quantities import Resources
 from mcs.simulation.checkers.accounts import Accounts
@@ -109,6 +110,18 @@ def check_inventory(
                 if _some(load) != taken:
                     text = f"{whose} takes {_some(load)} of {name}/{node} for used"
                     findings.add("I5", f"{text}; its pods use {taken}")
+
+
+def check_known(findings: Findings, state: State, clusters: Collection[str]) -> None:
+    """I2: each cluster's last account is complete, or its pods and others' would wait for ever."""
+    for name, member in sorted(state.membership.members.items()):
+        if name not in clusters or member.removed or member.left:
+            continue
+        for channel, known in sorted(member.channels.items()):
+            endless = known.completed < known.resync and channel in {CAPACITY, PROXY}
+            if known.broken or endless:
+                what = "has a gap" if known.broken else f"has not ended since {known.resync}"
+                findings.add("I2", f"the account of {name}/{channel} {what}, and nobody mends it")
 
 
 def check_answers(

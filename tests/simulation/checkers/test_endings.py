@@ -222,6 +222,17 @@ async def test_i5_a_booking_that_nobody_gave_back():
     assert "its pods use {}" in log
 
 
+async def test_i2_an_account_that_never_ends_and_a_gap_that_nobody_mends():
+    world, _ = await federation()
+    assert not any("account" in text for text in world.ends())
+    world.observe("c1", subjects.PROXY, ResyncStarted())
+    world.observe("c1", subjects.CAPACITY, node("n2"), number=9)
+
+    gap, endless = (text for text in world.ends() if "account" in text)
+    assert "c1/capacity has a gap" in gap
+    assert "c1/proxy has not ended since" in endless
+
+
 async def test_i8_a_pod_that_waits_too_long_for_an_answer():
     world, uid = await federation()
     began_s = world.clock.monotonic()

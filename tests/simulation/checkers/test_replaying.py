@@ -7,11 +7,11 @@ from mcs.decisions.framing import frame_cycle
 from mcs.events import codec, subjects
 from mcs.events.decisions import CycleMarked, PodPlaced, SchedulerClaimed
 from mcs.events.frames import ObservationFrame
-from mcs.events.observations import DelegateGone, End, NodeObserved, Phase, ResyncStarted
+from mcs.events.observations import DelegateGone, End, NodeObserved, Phase, ResyncStarted, Verb
 from mcs.ports import Stream
 from mcs.projections.membership import Admission
 from mcs.simulation.checkers import Violation
-from tests.building import delegate, node, pod, proxy
+from tests.building import delegate, deleted, node, pod, proxy
 from tests.simulation.checkers.watched import Watched
 
 DELEGATES = subjects.delegate_channel("c1")
@@ -145,6 +145,23 @@ def test_i5_a_booking_where_nothing_is_free():
     assert any("I5: " in text and "1100 of 1000 cpu" in text for text in world.found())
 
 
+def test_a_release_gives_back_what_was_booked_and_not_what_was_seen_on_a_node():
+    world = Watched()
+    world.join("c1", node(), proxies=(proxy("u1"), proxy("u2")))
+    world.cycle()
+    world.delegates("c1", "c1", delegate("u2.1", node="n1"))
+    for uid in ("u1", "u2"):
+        named = {"namespace": "default", "name": f"pod-{uid}"}
+        world.proxies("c1", deleted(uid))
+        world.command(id=uid, verb=Verb.RELEASE, cluster="c1", **named)
+    world.cycle()
+    world.found()
+
+    accounts = world.checkers.journal.replayed.accounts
+    assert list(accounts.charges) == ["u2.1"]
+    assert accounts.used(("c1", "n1")) == world.state.inventory.used("c1", "n1")
+
+
 @pytest.mark.parametrize(
     ("where", "why"), [("elsewhere", "nobody has observed"), ("n2", "cordoned")]
 )
@@ -224,11 +241,13 @@ def test_i9_a_frame_of_another_cluster_that_counts(monkeypatch):
         return msgspec.json.decode(data, type=ObservationFrame), ()
 
     monkeypatch.setattr("mcs.events.codec.decode_observation", credulous)
+    number, previous = world.channels["c1", "capacity"]
     frame = ObservationFrame(
         source="c1",
         epoch=world.epochs["c1"],
         channel="capacity",
-        number=9,
+        number=number + 1,
+        previous=previous,
         events=(ResyncStarted(), NodeObserved(name="x", allocatable={})),
     )
     world.store("mcs.obs.c2.capacity", codec.encode(frame))
