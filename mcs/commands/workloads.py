@@ -167,10 +167,11 @@ def _print(
     waiting: list[Counter[str]],
 ) -> None:
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 110)
-    last_s = max((pod.arrival_s for pod in workload.pods), default=0)
+    asked = (f"{workload.asked(name):.0%} of {_short(name)}" for name in workload.resources)
     console.print(
-        f"[bold]{workload.name}[/]: {len(workload.pods)} pods arrive within {lasting(last_s)} in "
-        f"{len(workload.clusters)} clusters with {workload.nodes} nodes"
+        f"[bold]{workload.name}[/]: {len(workload.pods)} pods arrive within "
+        f"{lasting(workload.lasts_s)} in {len(workload.clusters)} clusters with "
+        f"{workload.nodes} nodes, and ask on average for {', '.join(asked)}"
     )
     for note in workload.notes:
         console.print(paint(say(quiet(note))))
@@ -230,8 +231,12 @@ def _capacity(rows: list[Row]) -> Table:
     for row in rows:
         for number, (name, level) in enumerate(row.measures.levels.items()):
             named = ("", "") if number else (row.clusters, row.policy)
-            table.add_row(*named, name.rpartition("/")[2], *_shares(level), _bars(level))
+            table.add_row(*named, _short(name), *_shares(level), _bars(level))
     return table
+
+
+def _short(resource: str) -> str:
+    return resource.rpartition("/")[2]
 
 
 def _shares(level: Level) -> tuple[str, ...]:

@@ -58,7 +58,9 @@ def read(paths: Sequence[Path], *, clusters: int, seed: int, most: int | None = 
         missing = "nodes" if not nodes else "pods"
         raise BadSettings(f"no {missing} in {_listed(paths)}: give a list of nodes and one of pods")
     if len(nodes) < clusters:
-        raise BadSettings(f"{len(nodes)} nodes in {_listed(paths)} are too few for {clusters}")
+        raise BadSettings(
+            f"{len(nodes)} nodes in {_listed(paths)} are too few for {clusters} clusters"
+        )
     return _workload(nodes, pods, clusters=clusters, seed=seed, most=most, name=_listed(paths))
 
 
@@ -66,7 +68,7 @@ def _workload(
     nodes: list[Node], rows: list[_Row], *, clusters: int, seed: int, most: int | None, name: str
 ) -> Workload:
     names = [f"cluster{number}" for number in range(1, clusters + 1)]
-    alike = sorted(nodes, key=lambda node: (*sorted(node.labels.items()), *_size(node), node.name))
+    alike = sorted(nodes, key=_kind)
     ran = sorted((row for row in rows if row.ran), key=lambda row: (row.created_s, row.name))
     taken = ran[:most]
     begin_s = taken[0].created_s if taken else 0
@@ -80,10 +82,8 @@ def _workload(
         "A pod runs as long as it did in the trace; what still ran at its end stops there.",
     ]
     if never:
-        notes.append(
-            f"{never} pods never ran in the trace, so nobody knows for how long they "
-            "would have: they are left out."
-        )
+        told = f"{never} {'pod' if never == 1 else 'pods'} never ran in the trace"
+        notes.append(f"{told}, so how long they would have is not known: left out.")
     if len(taken) < len(ran):
         notes.append(f"Only the first {len(taken)} of {len(ran)} pods.")
     return Workload(
@@ -175,8 +175,10 @@ def _node(line: _Line) -> Node:
     )
 
 
-def _size(node: Node) -> tuple[int, ...]:
-    return tuple(node.allocatable[name] for name in (GPU, CPU, MEMORY))
+def _kind(node: Node) -> tuple[str | int, ...]:
+    """Sorts like nodes together, so that dealing them gives each cluster its part of each kind."""
+    size = (node.allocatable[name] for name in (GPU, CPU, MEMORY))
+    return (node.labels.get(MODEL, ""), *size, node.name)
 
 
 def _columns(path: Path) -> set[str]:

@@ -117,7 +117,7 @@ def _last_end(played: Played, begin_s: int) -> int:
 
 def _levels(played: Played, begin_s: int, end_s: int) -> dict[str, Level]:
     names = played.workload.resources
-    meters = {name: _Meter(begin_s, end_s, _capacity(played, name)) for name in names}
+    meters = {name: _Meter(begin_s, end_s, played.workload.capacity(name)) for name in names}
     nodes = _Nodes(played)
     now = begin_s
     for second, starts, ends in _changes(played.runs):
@@ -126,14 +126,6 @@ def _levels(played: Played, begin_s: int, end_s: int) -> dict[str, Level]:
         nodes.change(starts, ends)
         now = second
     return {name: meter.level() for name, meter in meters.items()}
-
-
-def _capacity(played: Played, name: str) -> int:
-    return sum(
-        node.allocatable.get(name, 0)
-        for cluster in played.workload.clusters
-        for node in cluster.nodes
-    )
 
 
 def _changes(runs: Sequence[Run]) -> Iterator[tuple[int, list[Run], list[Run]]]:

@@ -80,8 +80,9 @@ def generate(name: str, size: Size, seed: int) -> Workload:
         )
         for number, (moment, source, job) in enumerate(arrivals, 1)
     )
-    notes = (told, f"Made from seed {seed}; on average its pods ask for {ASKED:.0%} of the cpu.")
-    return Workload(name=name, clusters=clusters, pods=pods, notes=notes)
+    return Workload(
+        name=name, clusters=clusters, pods=pods, notes=(told, f"Made from seed {seed}.")
+    )
 
 
 _Arrivals = Iterable[tuple[float, int, _Job]]

@@ -115,12 +115,29 @@ class Workload:
         asked = {name for shape in {pod.shape for pod in self.pods} for name in shape.requests}
         return tuple(sorted(asked - {PODS}, key=lambda name: (first.get(name, 2), name)))
 
+    @property
+    def lasts_s(self) -> int:
+        """From the first arrival to the last."""
+        return self.pods[-1].arrival_s - self.pods[0].arrival_s if self.pods else 0
+
+    def capacity(self, resource: str) -> int:
+        """What all nodes have of it."""
+        nodes = (node for cluster in self.clusters for node in cluster.nodes)
+        return sum(node.allocatable.get(resource, 0) for node in nodes)
+
+    def asked(self, resource: str) -> float:
+        """What the pods ask for, on average while they arrive, as a share of what there is."""
+        work = sum(pod.shape.requests.get(resource, 0) * pod.duration_s for pod in self.pods)
+        return work / max(1, self.capacity(resource) * self.lasts_s)
+
     def faster(self, times: float) -> Workload:
         """The same pods, arriving ``times`` as fast."""
         if times == 1:
             return self
         pods = tuple(replace(pod, arrival_s=round(pod.arrival_s / times)) for pod in self.pods)
-        return replace(self, pods=pods)
+        return replace(
+            self, pods=pods, notes=(*self.notes, f"They arrive {times:g} times as fast.")
+        )
 
     def alone(self, source: str) -> Workload:
         """One cluster for itself, with the pods that arrive there."""
