@@ -14,7 +14,7 @@ from mcs.decisions.framing import frame_cycle
 from mcs.decisions.scheduling import schedule
 from mcs.events import codec, subjects
 from mcs.events.decisions import Decision, Policy, PolicyActivated, SchedulerClaimed
-from mcs.events.frames import SCHEMA, ObservationFrame, digest
+from mcs.events.frames import SCHEMA, Frame, ObservationFrame, digest
 from mcs.events.observations import (
     ClusterJoined,
     Observation,
@@ -27,8 +27,8 @@ from mcs.projections.state import RULES, State
 
 START_NS: Final = 1_700_000_000_000_000_000
 
-Keep = Callable[[Stream, Stored], None]
-"""Takes each message of the log, in the order in which it was written."""
+Keep = Callable[[Stream, Stored, Frame], None]
+"""Takes each message of the log, in the order in which it was written, with its frame."""
 
 
 class Writer:
@@ -52,7 +52,7 @@ class Writer:
         event = ClusterJoined(id=f"join-{cluster}", uid=f"uid-{cluster}")
         frame = ObservationFrame(source=cluster, channel=subjects.CLUSTER, events=(event,))
         subject, data = subjects.observation(cluster, subjects.CLUSTER), codec.encode(frame)
-        self._epochs[cluster] = self._store(subject, data)
+        self._epochs[cluster] = self._store(subject, data, frame)
         self._channels[cluster, subjects.CLUSTER] = (0, digest(subject, data))
         self.resync(cluster, subjects.CAPACITY, *capacity)
         self.resync(cluster, subjects.PROXY)
@@ -82,7 +82,7 @@ class Writer:
         )
         subject, data = subjects.observation(cluster, channel), codec.encode(frame)
         self._channels[cluster, channel] = (frame.number, digest(subject, data))
-        return self._store(subject, data)
+        return self._store(subject, data, frame)
 
     def cycle(self) -> tuple[Decision, ...]:
         """Decide, append, fold; returns what was decided, and writes nothing where that is
@@ -99,12 +99,12 @@ class Writer:
         pairs = zip(cycle.frames, cycle.messages, strict=True)
         for sequence, (frame, (subject, data)) in enumerate(pairs, cycle.after + 1):
             if self._keep:
-                self._keep(Stream.DECISIONS, Stored(sequence, subject, self.now_ns, data))
+                self._keep(Stream.DECISIONS, Stored(sequence, subject, self.now_ns, data), frame)
             self.state.decide(sequence, subject, data, frame)
 
-    def _store(self, subject: str, data: bytes) -> int:
-        sequence = self.state.observed.sequence + 1
+    def _store(self, subject: str, data: bytes, frame: ObservationFrame) -> int:
+        stored = Stored(self.state.observed.sequence + 1, subject, self.now_ns, data)
+        self.state.observe(stored.sequence, subject, stored.time_ns, data)
         if self._keep:
-            self._keep(Stream.OBSERVATIONS, Stored(sequence, subject, self.now_ns, data))
-        self.state.observe(sequence, subject, self.now_ns, data)
-        return sequence
+            self._keep(Stream.OBSERVATIONS, stored, frame)
+        return stored.sequence

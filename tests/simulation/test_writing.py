@@ -11,7 +11,7 @@ from tests.building import delegate, node, proxy
 def written():
     """A short log, and the writer of it."""
     kept = {stream: [] for stream in Stream}
-    writer = Writer(keep=lambda stream, stored: kept[stream].append(stored))
+    writer = Writer(keep=lambda stream, stored, _: kept[stream].append(stored))
     writer.join("c1", node("n1"))
     writer.join("c2", node("n2", cpu=4000))
     writer.now_ns += 5_000_000
