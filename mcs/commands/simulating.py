@@ -22,18 +22,18 @@ _ABOUT_WORKLOADS: Final = frozenset(
 _workload_options = together(
     option(
         "--workload",
-        metavar="NAME|FILE",
+        metavar="WHAT",
         multiple=True,
-        help="Measure placement instead: play steady, bursts, diurnal or heavy-tail; or files of "
-        "the Alibaba GPU trace of 2023, its list of nodes and its list of pods (twice this "
-        "option).",
+        help="Measure placement instead, with a workload: steady, bursts, diurnal or heavy-tail; "
+        "or with files of Alibaba's GPU trace of 2023, a list of nodes and a list of pods (so this "
+        "option stands twice).",
     ),
     option(
         "--policy",
         "policies",
         metavar="TEXT",
         multiple=True,
-        default=("most-replicas",),
+        show_default="most-replicas",
         help="Workload: the placement policy; several times: one row for each.",
     ),
     option(

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
-from mcs.events.decisions import Verdict
+from mcs.events.decisions import Policy, Verdict
 from mcs.simulation.workload.alibaba import read
 from mcs.simulation.workload.compacting import Compaction, compact
 from mcs.simulation.workload.measuring import Level, Measures, measure
@@ -36,6 +36,7 @@ _BARS: Final = "▁▂▃▄▅▆▇█"
 _SEPARATE: Final = "separate"
 _FEDERATION: Final = "federation"
 _REASONS_MOST: Final = 5
+_WIDTH: Final = 120  # of a file or a pipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +45,7 @@ class Asked:
 
     names: tuple[str, ...]
     seed: int
-    policies: tuple[str, ...]
+    policies: tuple[str, ...]  # none: the default
     separate: bool
     clusters: int
     nodes: int | None
@@ -75,12 +76,13 @@ def compare(asked: Asked) -> None:
     Raises:
         BadSettings: no such workload or policy, or a file that is not of the format.
     """
-    for policy in asked.policies:
+    policies = asked.policies or (Policy().score,)
+    for policy in policies:
         quiet_policy(policy)  # a wrong one is said now, not after the first ones were played
     workload = _workload(asked)
     rows, compacted, waiting = [], [], []
     with _progress() as progress:
-        for clusters, policy in _plays(asked):
+        for clusters, policy in _plays(policies, separate=asked.separate):
             with _counted(progress, f"{clusters}, {policy}", len(workload.pods)) as task:
                 played = play(
                     workload,
@@ -90,7 +92,7 @@ def compare(asked: Asked) -> None:
                 )
             rows.append(Row(clusters=clusters, policy=policy, measures=measure(played)))
             waiting.append(_reasons(played))
-        for policy in asked.policies if asked.trials else ():
+        for policy in policies if asked.trials else ():
             with _counted(progress, f"fewer nodes, {policy}", None) as task:
                 compaction = compact(
                     workload,
@@ -106,9 +108,9 @@ def compare(asked: Asked) -> None:
         _print(workload, rows, compacted, waiting)
 
 
-def _plays(asked: Asked) -> list[tuple[str, str]]:
-    federated = [(_FEDERATION, policy) for policy in asked.policies]
-    return [(_SEPARATE, asked.policies[0]), *federated] if asked.separate else federated
+def _plays(policies: Sequence[str], *, separate: bool) -> list[tuple[str, str]]:
+    federated = [(_FEDERATION, policy) for policy in policies]
+    return [(_SEPARATE, policies[0]), *federated] if separate else federated
 
 
 def _workload(asked: Asked) -> Workload:
@@ -166,12 +168,14 @@ def _print(
     compacted: list[Compacted],
     waiting: list[Counter[str]],
 ) -> None:
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 110)
+    console = Console(
+        highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _WIDTH
+    )
     asked = (f"{workload.asked(name):.0%} of {_short(name)}" for name in workload.resources)
     console.print(
-        f"[bold]{workload.name}[/]: {len(workload.pods)} pods arrive within "
-        f"{lasting(workload.lasts_s)} in {len(workload.clusters)} clusters with "
-        f"{workload.nodes} nodes, and ask on average for {', '.join(asked)}"
+        f"[bold]{workload.name}[/]: {_count(len(workload.pods), 'pod')} in "
+        f"{lasting(workload.lasts_s)}, for {_count(len(workload.clusters), 'cluster')} with "
+        f"{_count(workload.nodes, 'node')}; they ask on average for {', '.join(asked)}"
     )
     for note in workload.notes:
         console.print(paint(say(quiet(note))))
@@ -211,7 +215,10 @@ def _waits(rows: list[Row]) -> Table:
 def _never(row: Row, reasons: Counter[str]) -> list[Words]:
     """Who would wait for ever, and why."""
     told = [
-        say(bad(f"{count} pods would never run"), f" ({row.clusters}, {row.policy}): {reason}")
+        say(
+            bad(f"{_count(count, 'pod')} would never run"),
+            f" ({row.clusters}, {row.policy}): {reason}",
+        )
         for reason, count in reasons.most_common(_REASONS_MOST)
     ]
     rest = sum(reasons.values()) - sum(count for _, count in reasons.most_common(_REASONS_MOST))
@@ -269,12 +276,18 @@ def _conclusion(compacted: Compacted) -> Words:
     found = compacted.compaction
     saved = found.separate - found.federation
     told = say(
-        f"{compacted.policy}: a federation does with {found.federation} nodes what separate "
-        f"clusters need {found.separate} for: ",
-        good(f"{saved} nodes, or {found.clusters_saved:.1f} clusters, saved")
+        f"{compacted.policy}: a federation does with {_count(found.federation, 'node')} what "
+        f"separate clusters need {found.separate} for: ",
+        good(f"{_count(saved, 'node')} saved, as many as {found.clusters_saved:.1f} clusters have")
         if saved > 0
         else bad("nothing is saved"),
     )
     if found.left_out:
-        told = say(told, quiet(f" (without {found.left_out} pods that no node of their own takes)"))
+        told = say(
+            told, quiet(f" (left out: {_count(found.left_out, 'pod')} that no node at home takes)")
+        )
     return told
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

@@ -65,12 +65,12 @@ def compact(
     workload: Workload, score: str, *, seed: int, trials: int, probed: Probed | None = None
 ) -> Compaction:
     """Compact the federation, and each of its clusters with only its own pods."""
-    homed = _homed(workload)
+    homed = _homed(workload)  # orders are drawn alike, so that a single cluster compares as equal
     packer = _Packer(score, probed)
     separate = [0] * trials
     for cluster in workload.clusters:
         alone = homed.alone(cluster.name)
-        needed = _nodes_needed(alone, packer, chance(cluster.name, seed), trials)
+        needed = _nodes_needed(alone, packer, chance("nodes", seed), trials)
         separate = [before + more for before, more in zip(separate, needed, strict=True)]
     federation = _nodes_needed(homed, packer, chance("nodes", seed), trials)
     clusters = _clusters_needed(homed, packer, chance("clusters", seed), trials)

@@ -54,6 +54,15 @@ def test_a_cluster_that_is_too_small_is_cloned():
     assert (found.separate, found.federation) == (5, 5)
 
 
+def test_a_single_cluster_is_no_federation():
+    nodes = [node("a", cpu=9000), node("b"), node("c", memory=9)]
+    pods = [pod("x", cpu=9000), pod("y", memory=9), *full("c1", 0, 3)]
+
+    found = compacted(workload(*pods, clusters=[cluster("c1", *nodes)]))
+
+    assert found.federation == found.separate
+
+
 def test_a_pod_that_no_node_of_its_own_takes_is_left_out_on_both_sides():
     both = [cluster("c1", node()), cluster("c2", node(**{GPU: 1}))]
     whole = workload(pod("a", "c1", **{GPU: 1}), pod("b", "c1"), clusters=both)
