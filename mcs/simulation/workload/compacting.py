@@ -120,12 +120,15 @@ def fewest(
     clone: Callable[[T, int], T],
     orders: Random,
     trials: int,
+    *,
+    ample: int,
 ) -> list[int]:
     """For each of some random orders of the units, how many of the first ones are enough. Where all
-    are too few, there are two, four and more of each, so there must be a number that is enough.
+    are too few, there are two, four and more of each; ``ample`` of each are enough for sure.
     """
     all_of, copies = list(units), 1
     while not holds(all_of):
+        assert copies < ample, f"{len(all_of)} units do not hold what fits"
         more = range(copies, 2 * copies)
         all_of += [clone(unit, number) for number in more for unit in units]
         copies *= 2
@@ -180,6 +183,7 @@ def _nodes_needed(workload: Workload, packer: _Packer, orders: Random, trials: i
         lambda place, number: _Place(place.cluster, _renamed(place.node, number)),
         orders,
         trials,
+        ample=max(map(len, moments)),  # each pod could have a node for itself
     )
 
 
@@ -196,7 +200,8 @@ def _clusters_needed(workload: Workload, packer: _Packer, orders: Random, trials
     def clone(cluster: Cluster, number: int) -> Cluster:
         return replace(cluster, nodes=tuple(_renamed(node, number) for node in cluster.nodes))
 
-    return fewest(workload.clusters, holds, clone, orders, trials)
+    ample = max(map(len, moments))
+    return fewest(workload.clusters, holds, clone, orders, trials, ample=ample)
 
 
 def _renamed(node: Node, number: int) -> Node:

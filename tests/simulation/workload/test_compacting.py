@@ -112,6 +112,7 @@ def test_bisection_finds_the_smallest_number_that_is_enough(units, needed, seed)
         lambda unit, number: unit + units * number,
         chance("x", seed),
         trials=3,
+        ample=needed,
     )
 
     assert found == [needed] * 3
@@ -120,7 +121,12 @@ def test_bisection_finds_the_smallest_number_that_is_enough(units, needed, seed)
 @given(st.sets(st.integers(0, 19), min_size=1), st.integers(0, 5))
 def test_units_are_tried_in_several_orders(needed, seed):
     found = fewest(
-        range(20), lambda some: needed <= set(some), lambda *_: 0, chance("x", seed), trials=5
+        range(20),
+        lambda some: needed <= set(some),
+        lambda *_: 0,
+        chance("x", seed),
+        trials=5,
+        ample=1,
     )
 
     assert all(len(needed) <= each <= 20 for each in found)

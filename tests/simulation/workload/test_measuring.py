@@ -63,6 +63,18 @@ def test_a_resource_is_measured_with_the_pods_that_ask_for_it():
     assert levels["cpu"].fragmented == 0.0  # none is free
 
 
+def test_pods_that_do_not_ask_for_a_resource_do_not_fragment_it():
+    clusters = [cluster("c1", node(cpu=1000, **{GPU: 4}))]
+    whole = workload(
+        pod("a", cpu=500), pod("b", cpu=1000), pod("g", cpu=500, **{GPU: 1}), clusters=clusters
+    )
+
+    levels = measure(played(whole, ("a", "c1", "n1", 0))).levels
+
+    assert levels[GPU].fragmented == 0.0  # b does not fit, but wants none
+    assert levels["cpu"].fragmented == pytest.approx(0.5 / 3)
+
+
 def test_room_on_nodes_that_a_pod_may_not_use_is_fragmented():
     nodes = [node("n1"), node("n2", labels={"zone": "a"})]
     whole = workload(

@@ -28,10 +28,11 @@ def test_a_pod_runs_at_once_where_there_is_most_room():
 
 def test_a_pod_waits_until_another_one_ends():
     first, second = pod("a", lasts=30, cpu=4000), pod("b", at=5, cpu=1000)
+    later = pod("c", at=33, cpu=1000)
 
-    played = play(workload(first, second), POLICY)
+    played = play(workload(first, second, later), POLICY)
 
-    assert ran(played) == [("a", "c1", "n1", 0), ("b", "c1", "n1", 30)]
+    assert ran(played) == [("a", "c1", "n1", 0), ("b", "c1", "n1", 30), ("c", "c1", "n1", 33)]
     assert played.runs[1].waited_s == 25
 
 
