@@ -25,22 +25,16 @@ from mcs.adapters.clock import SystemClock
 from mcs.adapters.files import open_folder
 from mcs.adapters.files_archive import open_archive
 from mcs.adapters.memory_log import MemoryBroker
-from mcs.decisions.framing import frame_cycle
-from mcs.decisions.scheduling import schedule
-from mcs.events import codec, subjects
+from mcs.events import subjects
 from mcs.events.decisions import (
     CycleMarked,
     Decision,
     PlacementWithdrawn,
     PodPlaced,
-    Policy,
-    PolicyActivated,
-    SchedulerClaimed,
 )
-from mcs.events.frames import SCHEMA, ObservationFrame, digest
+from mcs.events.frames import SCHEMA, Frame
 from mcs.events.observations import (
     ClusterHeartbeat,
-    ClusterJoined,
     DelegateGone,
     DelegateObserved,
     End,
@@ -51,20 +45,18 @@ from mcs.events.observations import (
     PodObserved,
     ProxyGone,
     ProxyObserved,
-    ResyncCompleted,
-    ResyncStarted,
 )
-from mcs.names import Keys
 from mcs.ports import Stored, Stream
-from mcs.projections.state import RULES, State
+from mcs.projections.state import RULES
 from mcs.services.exporting import export
+from mcs.simulation.writing import Writer
 
-GENERATION: Final = 1  # changes when the same number of events would make another log
+GENERATION: Final = 2  # changes when the same number of events would make another log
 _CLUSTERS: Final = tuple(f"c{number}" for number in range(1, 9))
 _NODES: Final = 40
 _GIB: Final = 1 << 30
 _NS: Final = 1_000_000_000
-_START_NS: Final = 1_700_000_000 * _NS
+_MESSAGE_NS: Final = 200_000
 
 _MANIFEST: Final = json.dumps(
     {
@@ -130,71 +122,25 @@ class Recording:
         return broker
 
 
-class _Writer:
-    """Writes a log as agents and a scheduler do, at a time of its own."""
+class _Writer(Writer):
+    """Keeps what it writes; each observation takes a while, and every cycle leaves a mark."""
 
     def __init__(self, seed: int) -> None:
         self.recording = Recording()
         self.chance = random.Random(seed)
-        self.state, self.keys = State(), Keys()
-        self.now_ns = _START_NS
-        self._epochs: dict[str, int] = {}
-        self._channels: dict[tuple[str, str], tuple[int, str]] = {}
-        activated = PolicyActivated(rules=RULES, schema=SCHEMA, version="bench", policy=Policy())
-        self.append((SchedulerClaimed(reign=1, id="bench"), activated))
-
-    def join(self, cluster: str) -> None:
-        event = ClusterJoined(id=f"join-{cluster}", uid=f"uid-{cluster}")
-        frame = ObservationFrame(source=cluster, channel=subjects.CLUSTER, events=(event,))
-        subject, data = subjects.observation(cluster, subjects.CLUSTER), codec.encode(frame)
-        self._epochs[cluster] = self._store(subject, data, 1)
-        self._channels[cluster, subjects.CLUSTER] = (0, digest(subject, data))
-
-    def resync(self, cluster: str, channel: str, *events: Observation) -> None:
-        started = self.observe(cluster, channel, ResyncStarted())
-        self.observe(cluster, channel, *events, ResyncCompleted(started=started))
-
-    def observe(self, cluster: str, channel: str, *events: Observation) -> int:
-        known = self._channels.get((cluster, channel))
-        if known is None and not isinstance(events[0], ResyncStarted):
-            self.resync(cluster, channel)
-            known = self._channels[cluster, channel]
-        last, previous = known or (-1, "")
-        frame = ObservationFrame(
-            source=cluster,
-            epoch=self._epochs[cluster],
-            channel=channel,
-            number=last + 1,
-            previous=previous,
-            at="2026-01-01T00:00:00.000000Z",
-            events=events,
-        )
-        subject, data = subjects.observation(cluster, channel), codec.encode(frame)
-        self._channels[cluster, channel] = (frame.number, digest(subject, data))
-        return self._store(subject, data, len(events))
+        super().__init__(keep=self._remember)
 
     def cycle(self) -> tuple[Decision, ...]:
-        events = schedule(self.state, self.keys)
-        self.append(events or (CycleMarked(),))
+        events = super().cycle()
+        if not events:
+            self.append((CycleMarked(),))
         return events
 
-    def append(self, events: tuple[Decision, ...]) -> None:
-        cycle = frame_cycle(self.state, max(1, self.state.reign), events)
-        pairs = zip(cycle.frames, cycle.messages, strict=True)
-        for sequence, (frame, (subject, data)) in enumerate(pairs, cycle.after + 1):
-            messages = self.recording.messages[Stream.DECISIONS]
-            messages.append(Stored(sequence, subject, self.now_ns, data))
-            self.state.decide(sequence, subject, data, frame)
-            self.recording.events += len(frame.events)
-
-    def _store(self, subject: str, data: bytes, events: int) -> int:
-        messages = self.recording.messages[Stream.OBSERVATIONS]
-        self.now_ns += 200_000
-        stored = Stored(len(messages) + 1, subject, self.now_ns, data)
-        messages.append(stored)
-        self.state.observe(stored.sequence, subject, stored.time_ns, data)
-        self.recording.events += events
-        return stored.sequence
+    def _remember(self, stream: Stream, stored: Stored, frame: Frame) -> None:
+        self.recording.messages[stream].append(stored)
+        self.recording.events += len(frame.events)
+        if stream is Stream.OBSERVATIONS:
+            self.now_ns += _MESSAGE_NS
 
 
 class _Federation:
@@ -206,10 +152,7 @@ class _Federation:
         self._running: deque[PodPlaced] = deque()
         self._serial = 0
         for cluster in _CLUSTERS:
-            writer.join(cluster)
-            nodes = [_node(number) for number in range(_NODES)]
-            writer.resync(cluster, subjects.CAPACITY, *nodes)
-            writer.resync(cluster, subjects.PROXY)
+            writer.join(cluster, *(_node(number) for number in range(_NODES)))
 
     def second(self) -> None:
         """One second of log time: heartbeats, pods, a burst of proxies, and four cycles."""
