@@ -6,6 +6,7 @@ scores of their own, they get the same answers.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -39,14 +40,25 @@ class Choosing:
         self._policy_text = state.policy.score
         self._policy = recorded(state.policy.score)
 
-    def choose(self, line: Line) -> Choice | None:
-        """The best place for the next pod of a line; None: it fits nowhere."""
-        contest = self._contest(line)
+    def choose(self, line: Line, among: Sequence[str] | None = None) -> Choice | None:
+        """The best place for the next pod of a line, in one of the clusters ``among`` which it is
+        to be; None: it fits nowhere.
+        """
+        contest = self._contest(line, among)
         best = self.scores.leader(contest, self._policy)
         if best < 0:
             return None
         node = self.scores.rooms(contest.shape, best).best()
         return Choice(self.openness.clusters[best], node)
+
+    def replicas(self, line: Line, cluster: str) -> int:
+        """How many more pods of a line a cluster takes."""
+        return self.scores.fit(line.requests, line.constraints, cluster).total
+
+    def open_to(self, line: Line) -> tuple[str, ...]:
+        """The clusters that are open to the pods of a line."""
+        flags = self.openness.of(line.kind).tolist()
+        return tuple(n for n, flag in zip(self.openness.clusters, flags, strict=True) if flag)
 
     def book(self, choice: Choice, requests: Resources) -> None:
         """Count a pod where it was sent, from now on."""
@@ -55,6 +67,10 @@ class Choosing:
     def fit(self, proxy: Proxy, cluster: str) -> Fit:
         """How a pod fits a cluster, whether that is open to it or not."""
         return self.scores.fit(proxy.requests, proxy.constraints, cluster)
+
+    def unbook(self, choice: Choice, requests: Resources) -> None:
+        """Count it no more."""
+        self.scores.unbook(choice.target, choice.node, requests)
 
     def ranking(self, line: Line) -> dict[str, int]:
         """What the policy gives each cluster that takes the next pod of a line."""
@@ -85,7 +101,11 @@ class Choosing:
         contest.reasons = reasons
         return reasons
 
-    def _contest(self, line: Line) -> Contest:
+    def _contest(self, line: Line, among: Sequence[str] | None = None) -> Contest:
         shape = self.scores.shape(line.requests, line.constraints, line.kind.shape)
-        key = (self._policy_text, line.kind)
-        return self.scores.contest(key, shape, self.openness.of(line.kind))
+        where = self.openness.of(line.kind)
+        if among is not None:
+            where = where & np.isin(self.openness.clusters, among)
+        # The name of a group matters to nobody here: thousands of them ask for the same.
+        key = (self._policy_text, line.kind._replace(gang=("", "")), among is not None)
+        return self.scores.contest(key, shape, where)

@@ -69,15 +69,17 @@ class Columns:
         self._booked.clear()
         return True
 
-    def book(self, row: int, requests: Resources) -> None:
-        """Count a pod on a node from now on."""
+    def book(self, row: int, requests: Resources, sign: int = 1) -> None:
+        """Count a pod on a node from now on; with ``sign`` -1 not any more."""
         self._booked[row] = None
         for name, amount in (*requests.items(), (PODS, 1)):
             view = self.views.get(name) or self._add(name)
             before = view[row]
-            view[row] = before - amount
-            self.left[name] += max(0, before - amount) - max(0, before)
+            after = view[row] = before - sign * amount
+            self.left[name] += max(0, after) - max(0, before)
         self._touch(row)
+        if sign < 0:
+            self.rose = self.position
 
     def row_of(self, name: str) -> int:
         """The row of a node that is there."""

@@ -53,7 +53,7 @@ class Openness:
         """Why a cluster takes no new pod of a kind, whatever is free there; or nothing."""
         name = self.clusters[number]
         if kind.pin and kind.pin != name:
-            return f"pinned to {kind.pin}"
+            return f"its group runs in {kind.pin}" if kind.led else f"pinned to {kind.pin}"
         if shut := self._shut[number]:
             return shut
         if self._homes[kind.source].cordons.get(name):

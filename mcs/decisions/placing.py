@@ -10,18 +10,21 @@ same reasons: so they are told what is true at the end.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import msgspec
 
 from mcs.decisions.budget import Budget
 from mcs.decisions.choosing import Choice, Choosing
+from mcs.decisions.ganging import Outcome, led_line, look_at, partly
 from mcs.errors import BadManifest
-from mcs.events.decisions import PodDeferred, PodPlaced
+from mcs.events.decisions import BeyondBudget, PodDeferred, PodPlaced
 from mcs.names import Keys, PodKey, delegate_name, placement_id
 from mcs.objects.delegate import delegate_manifest
 from mcs.projections.backlog import UNREADABLE, Proxy
-from mcs.projections.lines import Line, Order, Reasons
+from mcs.projections.groups import Gang
+from mcs.projections.lines import Line, Order, Told
 from mcs.projections.state import State
 
 _encoder = msgspec.json.Encoder()
@@ -56,6 +59,16 @@ class Queue:
             heapq.heappush(self._heads, (order, number))
 
 
+class Stalled(NamedTuple):
+    """A line that found no place: ``judged`` says for which kind of pods, and ``told`` what keeps
+    the whole group, if something does.
+    """
+
+    line: Line
+    judged: Line
+    told: Told | None
+
+
 class Placing:
     """One cycle's placing."""
 
@@ -64,7 +77,8 @@ class Placing:
         self._choosing = Choosing(state)
         self._names: set[tuple[str, str, str]] = set()
         self._done: set[str] = set()  # placed, or told that they are unreadable
-        self._stalled: list[Line] = []
+        self._stalled: list[Stalled] = []
+        self._groups: dict[Gang, Outcome] = {}
 
     def run(self) -> bool:
         """Place, then defer; False when the budget ended first."""
@@ -73,25 +87,70 @@ class Placing:
             for line in self._state.backlog.lines.values()
             if self._choosing.openness.speaks(line.kind.source) and not line.kind.unreadable
         ]
-        return self._place(lines) and all(self._defer(line) for line in self._stalled)
+        return self._place(lines) and all(self._defer(stalled) for stalled in self._stalled)
 
     def _place(self, lines: list[Line]) -> bool:
         """Place all pods that fit somewhere, in the order of all lines together."""
         queue = Queue(lines)
         for number, line, uid in queue:
-            choice = self._choosing.choose(line)
+            followed = line
+            if line.kind.gang[1]:
+                outcome = self._group(self._state.backlog.proxies[uid].gang)
+                if outcome is None:
+                    return False
+                if outcome.places:
+                    continue  # later ones have their turn when these are seen to have a place
+                if outcome.told is not None or not outcome.room:
+                    self._stalled.append(Stalled(line, line, outcome.told))
+                    continue
+                followed = led_line(line, outcome.led)
+            choice = self._choosing.choose(followed)
             if choice is None:
-                self._stalled.append(line)
+                self._stalled.append(Stalled(line, followed, None))
                 continue
             event = self._decision(self._state.backlog.proxies[uid], choice)
             if not self._budget.take(event):
                 return False
             if isinstance(event, PodPlaced):
                 self._choosing.book(choice, event.requests)
-                self._names.add((choice.target, event.namespace, event.delegate))
+                self._named(event)
             self._done.add(uid)
             queue.go_on(number)
         return True
+
+    def _group(self, gang: Gang) -> Outcome | None:
+        """What becomes of a group in this cycle; None: the next cycle has room for it."""
+        known = self._groups.get(gang)
+        if known is not None:
+            return known
+        outcome = look_at(self._state, self._choosing, gang)
+        proxies = self._state.backlog.proxies
+        events = []
+        for uid, choice in outcome.places.items():
+            events.append(self._decision(proxies[uid], choice))
+            self._named(events[-1])
+        placed = all(isinstance(event, PodPlaced) for event in events)
+        if events and not (placed and self._budget.take_all(events)):
+            for uid, choice in outcome.places.items():
+                self._choosing.unbook(choice, proxies[uid].requests)
+            if placed and self._budget.holds(events):
+                return None
+            outcome = self._refused(events)
+        self._groups[gang] = outcome
+        self._done.update(outcome.places)
+        return outcome
+
+    def _refused(self, events: Sequence[PodPlaced | PodDeferred]) -> Outcome:
+        """A group that no cycle holds, or of which a member says nothing that can be read."""
+        unreadable = [event for event in events if isinstance(event, PodDeferred)]
+        if not unreadable:
+            return Outcome(told=Told({}, BeyondBudget()))
+        self._done.update(event.uid for event in unreadable if self._budget.take(event))
+        return Outcome(room=False)
+
+    def _named(self, event: PodPlaced | PodDeferred) -> None:
+        if isinstance(event, PodPlaced):
+            self._names.add((event.target, event.namespace, event.delegate))
 
     def _decision(self, proxy: Proxy, choice: Choice) -> PodPlaced | PodDeferred:
         name = self._name(proxy, choice.target)
@@ -101,14 +160,17 @@ class Placing:
             # Never here, as the webhook wrote it; but one bad pod must not stop the others (I8).
             clusters = self._choosing.openness.clusters
             asked = (*clusters, proxy.cluster) if proxy.cluster else clusters
-            return _deferred(proxy, dict.fromkeys(asked, UNREADABLE))
+            return _deferred(proxy, Told(dict.fromkeys(asked, UNREADABLE)))
 
-    def _defer(self, line: Line) -> bool:
+    def _defer(self, stalled: Stalled) -> bool:
         """Tell the pods of a line why they wait, where it is news; False when the budget ended."""
-        reasons, proxies = self._choosing.reasons(line), self._state.backlog.proxies
-        news = [proxies[uid] for uid in line.to_tell(reasons) - self._done]
+        told, proxies = stalled.told, self._state.backlog.proxies
+        if told is None:
+            reasons = self._choosing.reasons(stalled.judged)
+            told = Told(partly(reasons) if stalled.line.kind.gang[1] else reasons)
+        news = [proxies[uid] for uid in stalled.line.to_tell(told) - self._done]
         news.sort(key=lambda proxy: proxy.order)
-        return all(self._budget.take(_deferred(proxy, reasons)) for proxy in news)
+        return all(self._budget.take(_deferred(proxy, told)) for proxy in news)
 
     def _name(self, proxy: Proxy, target: str) -> str:
         """The delegate's name, distinct from those of live placements and of this cycle's."""
@@ -149,11 +211,12 @@ def _placed(proxy: Proxy, choice: Choice, name: str, keys: Keys) -> PodPlaced:
     )
 
 
-def _deferred(proxy: Proxy, reasons: Reasons) -> PodDeferred:
+def _deferred(proxy: Proxy, told: Told) -> PodDeferred:
     return PodDeferred(
         uid=proxy.uid,
         source=proxy.source,
         namespace=proxy.namespace,
         name=proxy.name,
-        reasons=reasons,
+        reasons=told.reasons,
+        group=told.group,
     )

@@ -216,6 +216,13 @@ class Scores:
         columns.book(columns.row_of(node), requests)
         self._note(number)
 
+    def unbook(self, cluster: str, node: str, requests: Resources) -> None:
+        """Give back what ``book`` charged."""
+        number = self._index[cluster]
+        columns = self._columns[number]
+        columns.book(columns.row_of(node), requests, -1)
+        self._note(number)
+
     def used(self, cluster: str, node: str) -> Resources:
         """What a node is charged with, bookings included."""
         number = self._index.get(cluster)

@@ -10,11 +10,12 @@ from typing import Final
 
 import msgspec
 
-from mcs.events.constraints import Constraints
-from mcs.events.decisions import Never
+from mcs.events.constraints import Constraints, Group
+from mcs.events.decisions import GroupVerdict, Never
 from mcs.events.observations import ProxyObserved
 from mcs.projections.digest import Digest
-from mcs.projections.lines import Kind, Line, Order, Reasons
+from mcs.projections.groups import Gang, Members
+from mcs.projections.lines import Kind, Line, Order, Reasons, Told
 from mcs.quantities import Resources
 
 UNREADABLE: Final = Never(constraint="unreadable manifest")
@@ -57,6 +58,8 @@ class Proxy(msgspec.Struct):
     placed: bool = False  # it has a live placement
     backoff: dict[str, Backoff] = {}
     deferred: Reasons | None = None  # reasons of the last deferral
+    group: Group | None = None  # of those that are placed with it, all or none
+    deferred_group: GroupVerdict | None = None  # of the last deferral
 
     @property
     def waits(self) -> bool:
@@ -68,6 +71,16 @@ class Proxy(msgspec.Struct):
     def leaving(self) -> bool:
         """Whether somebody asked for its end, or it had one."""
         return self.deleting or self.gone or self.releasing or self.stranded
+
+    @property
+    def told(self) -> Told | None:
+        """What its user was told last, while it waits."""
+        return Told(self.deferred, self.deferred_group) if self.deferred is not None else None
+
+    @property
+    def gang(self) -> Gang:
+        """Which group it belongs to."""
+        return (self.source, self.namespace, self.group.name if self.group else "")
 
     @property
     def order(self) -> Order:
@@ -90,10 +103,12 @@ class Backlog:
     def __init__(self) -> None:
         self.proxies: dict[str, Proxy] = {}
         self.lines: dict[Kind, Line] = {}
+        self.groups: dict[Gang, Members] = {}
         self.leaving: dict[str, None] = {}
         self.now_ms = 0
         self._digest: Digest[str] = Digest()
-        self._queued: dict[str, tuple[Line, Order, Reasons | None]] = {}
+        self._queued: dict[str, tuple[Line, Order, Told | None]] = {}
+        self._ganged: dict[str, Gang] = {}
         self._resting: list[tuple[int, str]] = []  # a heap: when a rest ends, and whose
 
     @property
@@ -133,6 +148,7 @@ class Backlog:
             priority=event.priority,
             gates=event.gates,
             cluster=event.cluster,
+            group=event.group,
             ended=event.ended or (known is not None and known.ended),
             resync=resync,
         )
@@ -142,6 +158,7 @@ class Backlog:
             proxy.stranded = known.stranded
             proxy.attempts, proxy.placed = known.attempts, known.placed
             proxy.backoff, proxy.deferred = known.backoff, known.deferred
+            proxy.deferred_group = known.deferred_group
             if _unreadable(known) and proxy.manifest != known.manifest:
                 proxy.deferred = None  # it may be readable now
         self.proxies[event.uid] = proxy
@@ -152,6 +169,7 @@ class Backlog:
         self._digest.touch(uid)
         proxy = self.proxies.get(uid)
         self._requeue(uid, proxy)
+        self._regroup(uid, proxy)
         if proxy is not None and proxy.leaving:
             self.leaving[uid] = None
         else:
@@ -194,16 +212,31 @@ class Backlog:
         queued = self._queued.pop(uid, None)
         waits = proxy is not None and proxy.waits
         if queued is not None:
-            line, order, reasons = queued
-            line.remove(order, reasons)
+            line, order, told = queued
+            line.remove(order, told)
             if not line.orders:
                 del self.lines[line.kind]
         if proxy is not None and waits:
             kind = self._kind(proxy)
             line = self.lines.get(kind) or Line(kind, proxy.requests, proxy.constraints)
             self.lines[kind] = line
-            proxy.deferred = line.add(proxy.order, proxy.deferred)
-            self._queued[uid] = (line, proxy.order, proxy.deferred)
+            told = line.add(proxy.order, proxy.told)
+            if told is not None:
+                proxy.deferred = told.reasons
+            self._queued[uid] = (line, proxy.order, told)
+
+    def _regroup(self, uid: str, proxy: Proxy | None) -> None:
+        """Bring a proxy's group in line with it."""
+        before = self._ganged.pop(uid, None)
+        if before is not None:
+            self.groups[before].remove(uid)
+        if proxy is not None and proxy.group is not None and not proxy.leaving:
+            members = self.groups.setdefault(proxy.gang, Members())
+            order = proxy.order if uid in self._queued else None
+            members.set(uid, proxy.group, order, served=proxy.placed or proxy.ended)
+            self._ganged[uid] = proxy.gang
+        if before is not None and not self.groups[before].stated:
+            del self.groups[before]
 
     def _kind(self, proxy: Proxy) -> Kind:
         blocked = []
@@ -217,6 +250,7 @@ class Backlog:
             shape=_encoder.encode((proxy.requests, proxy.constraints)),
             blocked=tuple(blocked),
             unreadable=_unreadable(proxy),
+            gang=(proxy.namespace, proxy.group.name) if proxy.group else ("", ""),
         )
 
 

@@ -107,10 +107,11 @@ def fold_decision(state: State, event: Decision, sequence: int) -> None:
             state.inventory.charge(event.placement, *place, event.requests, booking=True)
             if proxy := state.backlog.proxies.get(event.uid):
                 proxy.attempts, proxy.deferred = proxy.attempts + 1, None
+                proxy.deferred_group = None
             _settle(state, event.uid, event.placement)
         case PodDeferred():
             if proxy := state.backlog.proxies.get(event.uid):
-                proxy.deferred = event.reasons
+                proxy.deferred, proxy.deferred_group = event.reasons, event.group
                 state.backlog.refresh(event.uid)
         case PlacementWithdrawn():
             state.ledger.apply(event)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from sortedcontainers import SortedList
 
 from mcs.events.constraints import Constraints
-from mcs.events.decisions import Verdict
+from mcs.events.decisions import GroupVerdict, Verdict
 from mcs.quantities import Resources
 
 Reasons = dict[str, Verdict]
@@ -21,11 +21,19 @@ Order = tuple[int, str, str]
 """Who is first: (priority, highest first; creationTimestamp; uid)."""
 
 
+class Told(NamedTuple):
+    """What a pod was told: each cluster's reason, or what keeps its whole group."""
+
+    reasons: Reasons
+    group: GroupVerdict | None = None
+
+
 class Kind(NamedTuple):
     """What the pods of a line have in common.
 
     ``shape``: their requests and constraints, as bytes; ``blocked``: the clusters that rest for
-    them, and why; ``unreadable``: no cluster was to be asked, since their manifest says nothing.
+    them, and why; ``unreadable``: no cluster was to be asked, since their manifest says nothing;
+    ``gang``: namespace and name of their group. ``led``: the pin is where their group runs.
     """
 
     source: str
@@ -33,13 +41,15 @@ class Kind(NamedTuple):
     shape: bytes
     blocked: tuple[tuple[str, str], ...] = ()
     unreadable: bool = False
+    gang: tuple[str, str] = ("", "")
+    led: bool = False
 
 
-class Told:
-    """Pods that were told the same reasons."""
+class _Audience:
+    """Pods that were told the same."""
 
-    def __init__(self, reasons: Reasons) -> None:
-        self.reasons = reasons
+    def __init__(self, told: Told) -> None:
+        self.told = told
         self.uids: dict[str, None] = {}
 
 
@@ -49,34 +59,37 @@ class Line:
     def __init__(self, kind: Kind, requests: Resources, constraints: Constraints) -> None:
         self.kind, self.requests, self.constraints = kind, requests, constraints
         self.orders: SortedList[Order] = SortedList()
-        self._told: dict[tuple[tuple[str, Verdict], ...], Told] = {}
+        self._audiences: dict[object, _Audience] = {}
         self._untold: dict[str, None] = {}
 
-    def add(self, order: Order, reasons: Reasons | None) -> Reasons | None:
-        """A pod joins the line, having been told ``reasons``; equal ones are shared: take these."""
+    def add(self, order: Order, told: Told | None) -> Told | None:
+        """A pod joins the line, having been told this; equals are shared, so take what comes."""
         self.orders.add(order)
         uid = order[2]
-        if reasons is None:
+        if told is None:
             self._untold[uid] = None
             return None
-        told = self._told.setdefault(tuple(reasons.items()), Told(reasons))
-        told.uids[uid] = None
-        return told.reasons
+        audience = self._audiences.setdefault(_key(told), _Audience(told))
+        audience.uids[uid] = None
+        return audience.told
 
-    def remove(self, order: Order, reasons: Reasons | None) -> None:
-        """A pod leaves the line, having been told ``reasons``."""
+    def remove(self, order: Order, told: Told | None) -> None:
+        """A pod leaves the line, having been told this."""
         self.orders.remove(order)
         uid = order[2]
-        if reasons is None:
+        if told is None:
             del self._untold[uid]
             return
-        key = tuple(reasons.items())
-        told = self._told[key]
-        del told.uids[uid]
-        if not told.uids:
-            del self._told[key]
+        audience = self._audiences[_key(told)]
+        del audience.uids[uid]
+        if not audience.uids:
+            del self._audiences[_key(told)]
 
-    def to_tell(self, reasons: Reasons) -> set[str]:
+    def to_tell(self, told: Told) -> set[str]:
         """The pods that were told nothing, or something else."""
-        wrong = [told.uids for told in self._told.values() if told.reasons != reasons]
+        wrong = [each.uids for each in self._audiences.values() if each.told != told]
         return set(self._untold).union(*wrong)
+
+
+def _key(told: Told) -> object:
+    return tuple(told.reasons.items()), told.group

@@ -10,6 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from mcs.decisions.choosing import Choosing
+from mcs.decisions.ganging import look_at
 from mcs.events.decisions import Fits, Lacks, Never, Partly, Verdict
 from mcs.projections.backlog import Proxy
 from mcs.projections.state import State
@@ -93,10 +94,24 @@ def _book(state: State, choosing: Choosing, proxy: Proxy, booked: dict[str, list
     line = state.backlog.line_of(proxy.uid)
     if line is None or line.kind.unreadable or not choosing.openness.speaks(proxy.source):
         return
+    if proxy.group is not None:
+        _book_group(state, choosing, proxy, booked)
+        return
     choice = choosing.choose(line)
     if choice is not None:
         booked.setdefault(choice.target, []).append(ahead(proxy, choice.node))
         choosing.book(choice, proxy.requests)
+
+
+def _book_group(
+    state: State, choosing: Choosing, proxy: Proxy, booked: dict[str, list[Booking]]
+) -> None:
+    """Let a group take its places, when its first waiting member has its turn."""
+    if state.backlog.groups[proxy.gang].waiting[0][2] != proxy.uid:
+        return
+    for uid, choice in look_at(state, choosing, proxy.gang).places.items():
+        member = state.backlog.proxies[uid]
+        booked.setdefault(choice.target, []).append(ahead(member, choice.node))
 
 
 def _words(state: State, choosing: Choosing, proxy: Proxy, name: str, verdict: Verdict) -> Words:
