@@ -43,7 +43,7 @@ class Budget:
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
         self._events: list[Decision] = []
-        self._bytes = 0
+        self._bytes = self._frames = 0
         self._by_subject: dict[str, int] = {}
 
     @property
@@ -53,39 +53,47 @@ class Budget:
 
     def take(self, event: Decision) -> bool:
         """Add a decision; False (and nothing added) when the cycle is full."""
-        size = len(_encoder.encode(event)) + 1
-        subject = subject_of(event)
-        before = self._by_subject.get(subject, 0)
-        full = self._bytes + size > self._policy.cycle_bytes
-        if self._events and (full or self._frames({subject: size}) > self._policy.cycle_frames):
+        sizes = {subject_of(event): len(_encoder.encode(event)) + 1}
+        if self._events and not self._within(sizes):
             return False
-        self._events.append(event)
-        self._bytes += size
-        self._by_subject[subject] = before + size
+        self._add((event,), sizes)
         return True
 
     def take_all(self, events: Sequence[Decision]) -> bool:
         """Add these decisions, all or none; False (and nothing added) when they do not fit."""
         sizes = _sizes(events)
-        total = self._bytes + sum(sizes.values())
-        if total > self._policy.cycle_bytes or self._frames(sizes) > self._policy.cycle_frames:
+        if not self._within(sizes):
             return False
-        self._events += events
-        self._bytes = total
-        for subject, size in sizes.items():
-            self._by_subject[subject] = self._by_subject.get(subject, 0) + size
+        self._add(events, sizes)
         return True
 
     def holds(self, events: Sequence[Decision]) -> bool:
         """Whether a cycle that holds nothing else could hold these."""
         return Budget(self._policy).take_all(events)
 
-    def _frames(self, more: Mapping[str, int]) -> int:
-        """An upper bound of the frames needed with so many bytes more on these subjects."""
-        sizes = Counter(self._by_subject)
-        sizes.update(more)
-        half = FRAME_BYTES // 2  # frames end at an event's border: at least half full
-        return sum(1 + total // half for total in sizes.values())
+    def _within(self, more: Mapping[str, int]) -> bool:
+        """Whether there is room for so many bytes more on these subjects."""
+        frames = self._frames
+        for subject, size in more.items():
+            before = self._by_subject.get(subject, 0)
+            frames += _frames(before + size) - _frames(before)
+        total = self._bytes + sum(more.values())
+        return total <= self._policy.cycle_bytes and frames <= self._policy.cycle_frames
+
+    def _add(self, events: Sequence[Decision], sizes: Mapping[str, int]) -> None:
+        self._events += events
+        for subject, size in sizes.items():
+            before = self._by_subject.get(subject, 0)
+            self._frames += _frames(before + size) - _frames(before)
+            self._by_subject[subject] = before + size
+            self._bytes += size
+
+
+def _frames(size: int) -> int:
+    """An upper bound of the frames needed for so many bytes on one subject: frames end at an
+    event's border, so they are at least half full.
+    """
+    return 1 + size // (FRAME_BYTES // 2) if size else 0
 
 
 def _sizes(events: Sequence[Decision]) -> Counter[str]:

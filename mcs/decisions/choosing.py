@@ -37,6 +37,7 @@ class Choosing:
         clusters = self.openness.clusters
         inventory = state.inventory
         self.scores = Scores(inventory, clusters) if apart else Scores.of(inventory, clusters)
+        self._contests: dict[Line, Contest] = {}
         self._policy_text = state.policy.score
         self._policy = recorded(state.policy.score)
 
@@ -44,7 +45,9 @@ class Choosing:
         """The best place for the next pod of a line, in one of the clusters ``among`` which it is
         to be; None: it fits nowhere.
         """
-        contest = self._contest(line, among)
+        contest = self._contests.get(line) if among is None else self._contest(line, among)
+        if contest is None:
+            contest = self._contests[line] = self._contest(line)
         best = self.scores.leader(contest, self._policy)
         if best < 0:
             return None
@@ -70,7 +73,7 @@ class Choosing:
 
     def unbook(self, choice: Choice, requests: Resources) -> None:
         """Count it no more."""
-        self.scores.unbook(choice.target, choice.node, requests)
+        self.scores.book(choice.target, choice.node, requests, -1)
 
     def ranking(self, line: Line) -> dict[str, int]:
         """What the policy gives each cluster that takes the next pod of a line."""

@@ -4,9 +4,8 @@ It follows from the inventory, and is kept beside it because making it anew for 
 cost too much; what changed since is taken over row by row. Bookings that a cycle makes are counted
 here at once, and only here: the next cycle looks at those rows again, and finds what was folded.
 
-``position`` counts changes of rows, bookings too; ``rose`` is the position of the last one that may
-have left more room than before. So a number that was right at some position is an upper bound as
-long as ``rose`` is not beyond it.
+``position`` counts changes of rows, bookings too. Each is also told to ``changes``, with what was
+free before and after, for those who keep sums.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from typing import Final
 
 import numpy as np
 
+from mcs.decisions.changes import Changes
 from mcs.decisions.eligible import Kinds
 from mcs.decisions.fitting import DEFAULT_PODS
 from mcs.projections.inventory import Inventory, NodeState
@@ -30,14 +30,17 @@ FIRST_RANK: Final = (1 << 20) - 1
 class Columns:
     """One cluster's nodes; rows are those of its loads."""
 
-    def __init__(self, cluster: str, inventory: Inventory, kinds: Kinds) -> None:
+    def __init__(
+        self, number: int, cluster: str, inventory: Inventory, kinds: Kinds, log: Changes
+    ) -> None:
         self.cluster = cluster
+        self._number, self._log = number, log
         self.kinds = np.zeros(0, np.int64)  # numbers of the rows' kinds
         self.nodes: list[NodeState | None] = []
         self.free: dict[str, Column] = {}
         self.totals: dict[str, int] = {}  # allocatable, of nodes that take pods at all
         self.left: dict[str, int] = {}  # what is free on those, nothing where it is overdrawn
-        self.position = self.rose = 0
+        self.position = 0
         self.changes: list[int] = []
         self.since = 0
         self.shuffles = 0  # how often names or rows were ordered anew
@@ -58,28 +61,27 @@ class Columns:
         stale = self._seen < loads.since or len(loads.names) > len(self.rank)
         changed = () if stale else loads.changes[self._seen - loads.since :]
         self._seen = loads.position
-        owing, self.debts = bool(self.debts), self._inventory.owed(self.cluster)
+        self.debts = self._inventory.owed(self.cluster)
         if stale or len(changed) > len(loads.names) // 4:
             self._rebuild(loads)
         else:
             for row in {**dict.fromkeys(changed), **self._booked}:
                 self._take_over(loads, row)
-        if owing or self.debts:
-            self.rose = self.position  # less may be owed than before
         self._booked.clear()
         return True
 
     def book(self, row: int, requests: Resources, sign: int = 1) -> None:
         """Count a pod on a node from now on; with ``sign`` -1 not any more."""
         self._booked[row] = None
+        kind = int(self.kinds[row])
+        self._log.begin(self._number, kind, self.views, row)
         for name, amount in (*requests.items(), (PODS, 1)):
             view = self.views.get(name) or self._add(name)
             before = view[row]
             after = view[row] = before - sign * amount
             self.left[name] += max(0, after) - max(0, before)
+        self._log.finish(kind, self.views, row)
         self._touch(row)
-        if sign < 0:
-            self.rose = self.position
 
     def row_of(self, name: str) -> int:
         """The row of a node that is there."""
@@ -109,16 +111,14 @@ class Columns:
         if (before.name if before else "") != (node.name if node else ""):
             self._rename(row, before, node)
         self._touch(row)
-        if node is not before:
-            self.rose = self.position
         self._count(row, -1)
+        self._log.begin(self._number, int(self.kinds[row]), self.views, row)
         self.nodes[row], self.kinds[row] = node, self._numbers.of(node)
         stated = node.allocatable if node is not None else ()
         for resource in dict.fromkeys((*self.free, *loads.used, *stated)):
             view = self.views.get(resource) or self._add(resource)
-            was, view[row] = view[row], _free(node, resource, loads, row)
-            if view[row] > was:
-                self.rose = self.position
+            view[row] = _free(node, resource, loads, row)
+        self._log.finish(int(self.kinds[row]), self.views, row)
         self._count(row, 1)
 
     def _count(self, row: int, sign: int) -> None:
@@ -159,8 +159,9 @@ class Columns:
         self.kinds = np.array([self._numbers.of(node) for node in self.nodes], np.int64)
         self.shuffles += 1
         self.position += 1
-        self.rose = self.since = self.position
+        self.since = self.position
         self.changes.clear()
+        self._log.restart(self._number)
 
     def _read(self, resource: str, loads: Loads) -> None:
         """Make one resource's column."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from mcs.decisions.fitting import barred
 from mcs.events.constraints import Constraints, Taint
@@ -61,6 +62,14 @@ class Eligible:
             return barred(self._constraints, node)
         self._learn(kind)
         return self._bars[kind]
+
+    @property
+    def by_kind(self) -> npt.NDArray[np.bool_] | None:
+        """Whether nodes of each kind, by number, take the pod; None: each node is to be asked."""
+        if self._by_name:
+            return None
+        self._learn(len(self._kinds.examples) - 1)
+        return self._open
 
     def rows(self, nodes: list[NodeState | None], kinds: Column) -> Rows:
         """The rows whose nodes take the pod, if there is room."""

@@ -31,10 +31,11 @@ def frame_cycle(
     state: State, reign: int, events: tuple[Decision, ...], *, schema: int = SCHEMA
 ) -> Cycle:
     """The append that records ``events`` as decided in ``state`` (a cycle boundary)."""
+    by_subject: dict[str, list[Decision]] = {}
+    for event in events:
+        by_subject.setdefault(subject_of(event), []).append(event)
     parts = [
-        (subject, part)
-        for subject in sorted({subject_of(event) for event in events})
-        for part in _split([event for event in events if subject_of(event) == subject])
+        (subject, part) for subject in sorted(by_subject) for part in _split(by_subject[subject])
     ]
     digest_of_state = state.digest()
     previous = state.decided

@@ -21,7 +21,7 @@ from mcs.projections.loads import Rows
 from mcs.quantities import PODS, Resources
 
 _BITS: Final = (FIRST_RANK + 1).bit_length() - 1
-_ONE_BY_ONE: Final = 24
+_ONE_BY_ONE: Final = 8
 """Rows up to which plain arithmetic is quicker than vectors."""
 _NO_ROOM: Final = -1
 
@@ -30,12 +30,11 @@ class Rooms:
     """Replicas of one shape by row of a cluster's columns."""
 
     def __init__(self, columns: Columns, requests: Resources, eligible: Eligible) -> None:
-        self.total = 0  # of all nodes, less what is owed to earlier bookings
+        self.sum = 0  # of all nodes
         self.position = -1  # of the columns, when this was right
         self._columns, self._eligible = columns, eligible
         self._asks = [(name, requests[name]) for name in sorted(requests) if requests[name] > 0]
         self._keys = np.zeros(0, np.int64)
-        self._sum = 0
         self._shuffles = -1
 
     @property
@@ -43,9 +42,16 @@ class Rooms:
         """Memory taken, about."""
         return self._keys.nbytes + 512
 
+    @property
+    def total(self) -> int:
+        """Of all nodes, less what is owed to earlier bookings."""
+        return self.sum - (self._owed()[0] if self._columns.debts else 0)
+
     def update(self) -> None:
         """Bring it up to the columns' position."""
         columns = self._columns
+        if self.position == columns.position:
+            return
         changed: Sequence[int] | None = None
         if self._shuffles == columns.shuffles and self.position >= columns.since:
             changed = columns.changes[self.position - columns.since :]
@@ -57,7 +63,6 @@ class Rooms:
         else:
             self._count_many(np.unique(np.array(changed, np.intp)))
         self.position = columns.position
-        self.total = self._sum - (self._owed()[0] if columns.debts else 0)
 
     def best(self) -> str:
         """The node to charge a booking to: most replicas, ties to the name. kube-scheduler's
@@ -92,7 +97,7 @@ class Rooms:
     def _rebuild(self) -> None:
         columns = self._columns
         self._keys = np.full(len(columns.nodes), _NO_ROOM, np.int64)
-        self._sum, self._shuffles = 0, columns.shuffles
+        self.sum, self._shuffles = 0, columns.shuffles
         self._fill(self._eligible.rows(columns.nodes, columns.kinds))
 
     def _fill(self, rows: Rows) -> None:
@@ -100,12 +105,12 @@ class Rooms:
         replicas, _ = self._replicas(rows)
         some = replicas > 0
         replicas, rows = replicas[some], rows[some]
-        self._sum += int(replicas.sum())
+        self.sum += int(replicas.sum())
         self._keys[rows] = (replicas << _BITS) | self._columns.rank[rows]
 
     def _count_many(self, rows: Rows) -> None:
         before = self._keys[rows]
-        self._sum -= int((before[before != _NO_ROOM] >> _BITS).sum())
+        self.sum -= int((before[before != _NO_ROOM] >> _BITS).sum())
         self._keys[rows] = _NO_ROOM
         nodes, kinds = self._columns.nodes, self._columns.kinds
         takes = [not self._eligible.bar(nodes[row], int(kinds[row])) for row in rows.tolist()]
@@ -115,7 +120,7 @@ class Rooms:
         columns = self._columns
         before = int(self._keys[row])
         if before != _NO_ROOM:
-            self._sum -= before >> _BITS
+            self.sum -= before >> _BITS
         self._keys[row] = _NO_ROOM
         if self._eligible.bar(columns.nodes[row], int(columns.kinds[row])):
             return
@@ -126,7 +131,7 @@ class Rooms:
             room = min(room, each)
         if room > 0:
             room = min(room, REPLICAS_MOST)
-            self._sum += room
+            self.sum += room
             self._keys[row] = room << _BITS | int(columns.rank[row])
 
     def _replicas(self, rows: Rows) -> tuple[Rows, Rows]:

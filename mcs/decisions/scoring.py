@@ -1,10 +1,9 @@
 """Which cluster is best for a pod, exactly, without counting everywhere.
 
 Policies score clusters by how many replicas of the pod they could hold (and by what they have). To
-count replicas, node by node, costs; a bound does not: a cluster cannot hold more than its free
-amounts, summed up, divided by what one replica asks. Capacity that shrinks leaves a number that was
-right an upper bound. So a contest between clusters goes by upper bounds, and only the leader is
-counted out, until the leader's number is exact: then nobody can be better (Minoux, "Accelerated
+count replicas, node by node, costs; a bound does not (``shapes``). So a contest between clusters
+goes by upper bounds, and only the leader is counted out, until the leader's number is exact: then
+nobody can be better (Minoux, "Accelerated
 greedy algorithms for maximizing submodular set functions", 1978). The result is that of counting
 everywhere, which tests hold against a plain account.
 
@@ -15,18 +14,20 @@ cycle books is counted at once, and forgotten by the next ``refresh``, which rea
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from mcs.decisions.changes import Changes
 from mcs.decisions.columns import Columns
 from mcs.decisions.eligible import Eligible, Kinds
 from mcs.decisions.policies.candidates import Candidates, Column, Scoring
 from mcs.decisions.policies.most_replicas import MostReplicas
 from mcs.decisions.rooms import Rooms
+from mcs.decisions.shapes import Shape
 from mcs.events.constraints import Constraints
 from mcs.events.decisions import Fits, Never, Verdict
 from mcs.projections.inventory import Inventory
@@ -62,32 +63,19 @@ class Fit(NamedTuple):
     node: str
 
 
-class Shape:
-    """One shape of pods over all clusters: bounds of replicas, and which of them are exact.
-
-    ``exact`` and ``bounded`` are positions of the clusters' columns, when ``replicas`` was counted
-    out, and when it was at least a bound.
-    """
-
-    def __init__(self, requests: Resources, eligible: Eligible, clusters: int) -> None:
-        self.requests, self.eligible = requests, eligible
-        self.replicas = np.zeros(clusters, np.int64)
-        self.exact = np.full(clusters, -1, np.int64)
-        self.bounded = np.full(clusters, -1, np.int64)
-
-
 class Contest:
     """Clusters against each other for the pods of one shape that the same clusters are open to."""
 
     def __init__(self, shape: Shape) -> None:
+        clusters = len(shape.exact)
         self.shape = shape
-        self.open: Open = np.zeros(len(shape.exact), np.bool_)
-        self.seen = np.full(len(shape.exact), -1, np.int64)
-        self.scores = np.full(len(shape.exact), CLOSED, np.int64)
-        # What each cluster says to the pods, as long as ``about`` holds (``placing``).
+        self.open: Open = np.zeros(clusters, np.bool_)
+        self.seen = np.full(clusters, UNJUDGED, np.int64)
+        self.scores = np.full(clusters, CLOSED, np.int64)
+        # What each cluster says to the pods, as long as ``about`` holds (``choosing``).
         self.about: object = None
-        self.judged = np.full(len(shape.exact), UNJUDGED, np.int64)
-        self.verdicts: list[Verdict] = [Fits()] * len(shape.exact)
+        self.judged = np.full(clusters, UNJUDGED, np.int64)
+        self.verdicts: list[Verdict] = [Fits()] * clusters
         self.reasons: dict[str, Verdict] = {}
 
 
@@ -97,16 +85,18 @@ class Scores:
     def __init__(self, inventory: Inventory, clusters: Sequence[str] | None = None) -> None:
         self.clusters = tuple(sorted(inventory.loads) if clusters is None else clusters)
         self._kinds = Kinds()
-        self._columns = [Columns(name, inventory, self._kinds) for name in self.clusters]
+        self._changes = Changes(len(self.clusters))
+        self._columns = [
+            Columns(number, name, inventory, self._kinds, self._changes)
+            for number, name in enumerate(self.clusters)
+        ]
         self._index = {name: number for number, name in enumerate(self.clusters)}
         self._shapes: dict[bytes, Shape] = {}
         self._contests: OrderedDict[object, Contest] = OrderedDict()
         self._eligible: dict[bytes, Eligible] = {}
         self._rooms: OrderedDict[tuple[int, int], Rooms] = OrderedDict()
         self._rooms_bytes = 0
-        size = len(self.clusters)
-        self.position = np.full(size, -1, np.int64)
-        self._rose = np.zeros(size, np.int64)
+        self.position = np.full(len(self.clusters), -1, np.int64)
         self._left: dict[str, Column] = {}
         self._totals: dict[str, Column] = {}
         self.refresh()
@@ -124,13 +114,16 @@ class Scores:
     @property
     def grown(self) -> bool:
         """Whether more kinds of nodes were seen than there are nodes."""
-        return len(self._kinds.examples) > 2 * sum(self._sizes()) + _KINDS_SPARE
+        nodes = sum(len(columns.nodes) for columns in self._columns)
+        return len(self._kinds.examples) > 2 * nodes + _KINDS_SPARE
 
     def refresh(self) -> None:
         """Take over what changed in the inventory; bookings that were not folded are forgotten."""
         for number, columns in enumerate(self._columns):
             if columns.refresh():
-                self._note(number)
+                self.position[number] = columns.position
+                self._note(number, columns.left, self._left)
+                self._note(number, columns.totals, self._totals)
 
     def shape(self, requests: Resources, constraints: Constraints, key: bytes = b"") -> Shape:
         """The shape of pods with these requests and constraints (encoded: ``key``)."""
@@ -154,28 +147,46 @@ class Scores:
             if len(self._contests) > _CONTESTS_MOST:
                 self._contests.popitem(last=False)
         if contest.open is not where and not np.array_equal(contest.open, where):
-            contest.seen[:] = -1
+            contest.seen[:] = UNJUDGED
         contest.open = where
         return contest
 
     def leader(self, contest: Contest, policy: Scoring) -> int:
         """The number of the best cluster, ties to the name; -1: the pod fits nowhere."""
         shape = contest.shape
+        shape.follow(self._changes, self._left)
+        if isinstance(policy, MostReplicas):  # whose scores are the numbers themselves
+            scores = np.where(contest.open & (shape.replicas > 0), shape.replicas, CLOSED)
+        else:
+            scores = self._kept_scores(contest, policy)
+        if not len(scores):
+            return -1
+        while True:
+            best = int(scores.argmax())
+            claimed = scores[best]
+            if claimed < 0:
+                return -1
+            if not shape.exact[best]:
+                self.rooms(shape, best)
+            score = self._score(contest, policy, best)
+            if score == claimed:
+                return best
+            scores[best] = score
+
+    def _kept_scores(self, contest: Contest, policy: Scoring) -> Column:
+        """All scores; clusters that changed since the contest was looked at are scored again."""
         changed = np.flatnonzero(contest.seen != self.position)
         if len(changed):
-            self._bound(shape, changed[shape.bounded[changed] < self._rose[changed]])
             contest.scores[changed] = self._scored(contest, policy, changed)
             contest.seen[changed] = self.position[changed]
-        while True:
-            best = int(contest.scores.argmax()) if len(contest.scores) else -1
-            if best < 0 or contest.scores[best] < 0:
-                return -1
-            if shape.exact[best] != self.position[best]:
-                self.rooms(shape, best)
-            score = self._scored(contest, policy, _ROW + best)[0]
-            if score == contest.scores[best]:
-                return best
-            contest.scores[best] = score
+        return contest.scores
+
+    def _score(self, contest: Contest, policy: Scoring, number: int) -> int:
+        """One cluster's score; CLOSED where the pod is not taken."""
+        if isinstance(policy, MostReplicas) and not self._columns[number].debts:
+            replicas = int(contest.shape.replicas[number])
+            return replicas if replicas > 0 and contest.open[number] else CLOSED
+        return int(self._scored(contest, policy, _ROW + number)[0])
 
     def all_exact(self, contest: Contest, policy: Scoring) -> Column:
         """Every cluster's score, counted out; CLOSED where the pod is not taken."""
@@ -185,6 +196,7 @@ class Scores:
 
     def rooms(self, shape: Shape, cluster: int) -> Rooms:
         """How many replicas each node of a cluster takes, now."""
+        shape.follow(self._changes, self._left)
         key = (id(shape), cluster)
         rooms = self._rooms.get(key)
         if rooms is None:
@@ -196,8 +208,7 @@ class Scores:
         else:
             self._rooms.move_to_end(key)
             rooms.update()
-        shape.replicas[cluster] = rooms.total
-        shape.exact[cluster] = shape.bounded[cluster] = self.position[cluster]
+        shape.set(cluster, rooms.sum)
         return rooms
 
     def fit(self, requests: Resources, constraints: Constraints, cluster: str) -> Fit:
@@ -209,66 +220,47 @@ class Scores:
         verdict = rooms.verdict()
         return Fit(rooms.total, verdict, rooms.best() if isinstance(verdict, Fits) else "")
 
-    def book(self, cluster: str, node: str, requests: Resources) -> None:
-        """Charge a pod to a node until the next ``refresh``."""
+    def book(self, cluster: str, node: str, requests: Resources, sign: int = 1) -> None:
+        """Charge a pod to a node until the next ``refresh``; ``sign`` -1 gives that back."""
         number = self._index[cluster]
         columns = self._columns[number]
-        columns.book(columns.row_of(node), requests)
-        self._note(number)
-
-    def unbook(self, cluster: str, node: str, requests: Resources) -> None:
-        """Give back what ``book`` charged."""
-        number = self._index[cluster]
-        columns = self._columns[number]
-        columns.book(columns.row_of(node), requests, -1)
-        self._note(number)
+        columns.book(columns.row_of(node), requests, sign)
+        self.position[number] = columns.position
+        for name in (*requests, PODS):
+            self._column(self._left, name)[number] = min(columns.left[name], LARGEST)
 
     def used(self, cluster: str, node: str) -> Resources:
         """What a node is charged with, bookings included."""
         number = self._index.get(cluster)
         return self._columns[number].used(node) if number is not None else {}
 
-    def _note(self, number: int) -> None:
-        """Take over a cluster's position and sums."""
-        columns = self._columns[number]
-        self.position[number], self._rose[number] = columns.position, columns.rose
-        for sums, mine in ((columns.left, self._left), (columns.totals, self._totals)):
-            for name, amount in sums.items():
-                column = mine.get(name)
-                if column is None:
-                    column = mine[name] = np.zeros(len(self.clusters), np.int64)
-                column[number] = min(amount, LARGEST)
+    def _note(self, number: int, sums: Mapping[str, int], mine: dict[str, Column]) -> None:
+        """Take over a cluster's sums."""
+        for name, amount in sums.items():
+            self._column(mine, name)[number] = min(amount, LARGEST)
 
-    def _bound(self, shape: Shape, stale: npt.NDArray[np.intp]) -> None:
-        """Bound the replicas in clusters that may have gained room."""
-        if not len(stale):
-            return
-        room = self._amounts(self._left, PODS)[stale]
-        for name, asked in shape.requests.items():
-            if asked > 0:
-                room = np.minimum(room, self._amounts(self._left, name)[stale] // asked)
-        shape.replicas[stale], shape.bounded[stale] = room, self.position[stale]
+    def _column(self, sums: dict[str, Column], name: str) -> Column:
+        """A resource's column, made where there is none."""
+        if name not in sums:
+            sums[name] = np.zeros(len(self.clusters), np.int64)
+        return sums[name]
 
     def _scored(self, contest: Contest, policy: Scoring, rows: npt.NDArray[np.intp]) -> Column:
         """Scores of some clusters; CLOSED where the pod is not taken."""
-        replicas = contest.shape.replicas[rows]
+        shape, replicas = contest.shape, contest.shape.replicas[rows]
+        for index, row in enumerate(rows.tolist()):
+            if self._columns[row].debts:
+                replicas[index] = self.rooms(shape, row).total
         scores = replicas
-        if not isinstance(policy, MostReplicas):  # which looks at nothing else
+        if not isinstance(policy, MostReplicas):
             candidates = Candidates(
                 names=tuple(self.clusters[row] for row in rows.tolist()),
                 replicas=replicas,
                 totals={name: column[rows] for name, column in self._totals.items()},
                 free={name: column[rows] for name, column in self._left.items()},
             )
-            scores = policy.score(candidates, contest.shape.requests)
+            scores = policy.score(candidates, shape.requests)
         return np.where(contest.open[rows] & (replicas > 0), scores, CLOSED)
-
-    def _amounts(self, sums: dict[str, Column], name: str) -> Column:
-        found = sums.get(name)
-        return np.zeros(len(self.clusters), np.int64) if found is None else found
-
-    def _sizes(self) -> list[int]:
-        return [len(columns.nodes) for columns in self._columns]
 
     def _evict(self) -> None:
         while self._rooms_bytes > _ROOMS_BYTES and len(self._rooms) > 1:

@@ -178,8 +178,8 @@ OF_THE_CORE = (
         (
             Edit(
                 framing.frame_cycle,
-                "in sorted({subject_of(event) for event in events})",
-                "in {subject_of(event) for event in events}",
+                "for subject in sorted(by_subject)",
+                "for subject in {*by_subject}",
             ),
         ),
     ),
@@ -202,8 +202,8 @@ OF_THE_CORE = (
         (
             Edit(
                 Line.to_tell,
-                "if told.reasons != reasons]",
-                "if not told.reasons]",
+                "if each.told != told]",
+                "if not each.told]",
             ),
         ),
     ),
@@ -214,8 +214,8 @@ OF_THE_CORE = (
         (
             Edit(
                 placing.Placing._place,
-                "self._stalled.append(line)\n                continue",
-                "self._stalled.append(line)\n                break",
+                "self._stalled.append(Stalled(line, followed, None))\n                continue",
+                "self._stalled.append(Stalled(line, followed, None))\n                break",
             ),
         ),
     ),

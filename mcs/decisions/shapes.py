@@ -1,0 +1,84 @@
+"""How many pods of one shape each cluster takes: counted out, or bounded from above.
+
+The bound is cheap: a cluster cannot hold more than its free amounts, summed up, divided by what one
+replica asks. Either number follows the changes of nodes by their differences, so what is exact
+stays exact, and what bounds goes on bounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from mcs.decisions.changes import Changes, Matrix
+from mcs.decisions.eligible import Eligible
+from mcs.decisions.fitting import REPLICAS_MOST
+from mcs.projections.loads import Column
+from mcs.quantities import PODS, Resources
+
+_FOLLOWED: Final = 1 << 13
+"""Changes up to which following is cheaper than bounding and counting anew."""
+
+
+class Shape:
+    """One shape of pods over all clusters; ``exact`` tells which numbers are counted out.
+
+    What is owed to earlier bookings is not taken off.
+    """
+
+    def __init__(self, requests: Resources, eligible: Eligible, clusters: int) -> None:
+        self.requests, self.eligible = requests, eligible
+        self.replicas = np.zeros(clusters, np.int64)
+        self.exact = np.zeros(clusters, np.bool_)
+        self._asks = [(name, amount) for name, amount in requests.items() if amount > 0]
+        self._restarts = np.full(clusters, -1, np.int64)
+        self._at, self._restarted = 0, -1
+
+    def follow(self, changes: Changes, left: Mapping[str, Column]) -> None:
+        """Bring all numbers up to the changes; ``left``: what is free in each cluster."""
+        pending = changes.end - self._at
+        if not pending and self._restarted == changes.restarted:
+            return
+        by_kind = self.eligible.by_kind
+        lost = self._at < changes.first or pending > _FOLLOWED
+        if pending and (lost or by_kind is None):
+            self._restarts[:] = -1
+        elif pending and by_kind is not None:
+            self._add_up(changes, by_kind, self._at - changes.first, changes.end - changes.first)
+        self._at = changes.end
+        self._restarted = changes.restarted
+        stale = np.flatnonzero(self._restarts != changes.restarts)
+        if len(stale):
+            self._bound(stale, left)
+            self._restarts[stale] = changes.restarts[stale]
+
+    def set(self, cluster: int, replicas: int) -> None:
+        """A cluster's number was counted out."""
+        self.replicas[cluster], self.exact[cluster] = replicas, True
+
+    def _add_up(self, changes: Changes, by_kind: npt.NDArray[np.bool_], at: int, end: int) -> None:
+        room = self._room(changes.free, at, end) * by_kind[changes.kinds[:, at:end]]
+        difference = room[1] - room[0]
+        if end - at == 1:
+            self.replicas[changes.clusters[at]] += difference[0]
+        else:
+            np.add.at(self.replicas, changes.clusters[at:end], difference)
+
+    def _room(self, free: Mapping[str, Matrix], at: int, end: int) -> Matrix:
+        """Replicas before and after each change."""
+        room = free[PODS][:, at:end]
+        for name, asked in self._asks:
+            if name not in free:
+                return np.zeros_like(room)
+            room = np.minimum(room, free[name][:, at:end] // asked)
+        return np.clip(room, 0, REPLICAS_MOST)
+
+    def _bound(self, clusters: npt.NDArray[np.intp], left: Mapping[str, Column]) -> None:
+        nothing = np.zeros(len(self.replicas), np.int64)
+        room = left.get(PODS, nothing)[clusters]
+        for name, asked in self._asks:
+            room = np.minimum(room, left.get(name, nothing)[clusters] // asked)
+        self.replicas[clusters], self.exact[clusters] = room, False
