@@ -38,6 +38,7 @@ async def listed(session: aiohttp.ClientSession, url: str, kind: str) -> str:
     while True:
         query = f"limit={PAGE}" + (f"&continue={onward}" if onward else "")
         async with session.get(f"{url}/api/v1/{kind}?{query}") as response:
+            response.raise_for_status()
             metadata = msgspec.json.decode(await response.read(), type=_Page).metadata
         if not metadata.continue_:
             return metadata.resource_version

@@ -36,7 +36,7 @@ from tools.processes import Process
 CHANGES_PER_S = 100
 CHANGES_PER_LIFE = 5  # created, running, deletion asked, ended, gone
 SETTLE_S = 10.0
-_QUIET = Options(node_lease_s=1200, node_monitor_grace_period_s=3600, client_qps=2000)
+_QUIET = Options(node_lease_s=1200, node_monitor_grace_period_s=3600)
 _CAPACITY = subjects.observation("c1", subjects.CAPACITY)
 
 

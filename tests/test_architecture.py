@@ -29,7 +29,7 @@ IMPURE_STDLIB = {
     *("asyncio", "datetime", "os", "pathlib", "random", "secrets", "socket", "ssl", "subprocess"),
     *("tempfile", "threading", "time", "uuid", "logging", "locale"),
 }
-OWNED = {"nats": "adapters", "kubernetes_asyncio": "adapters"}
+OWNED = {"nats": "adapters", "aiohttp": "adapters"}
 LINES_MAX = 500
 FUNCTION_LINES_MAX = 60
 FORBIDDEN_WORDS = ("FIXME", "XXX", "TODO")
