@@ -20,7 +20,7 @@ from mcs.events.observations import ResyncCompleted, ResyncStarted
 from mcs.names import Keys
 from mcs.objects.kinds import Node, Pod
 from mcs.objects.owning import Role, is_virtual
-from mcs.objects.summary import Summary, summarised
+from mcs.objects.summary import Summary
 from mcs.ports import Clock
 from mcs.services.capacity import Capacity
 from mcs.services.delegates import Delegates
@@ -28,6 +28,7 @@ from mcs.services.nodes import Nodes
 from mcs.services.pods import Pods
 from mcs.services.proxies import Proxies
 from mcs.services.publisher import Publisher
+from mcs.services.standing import Standing
 from mcs.services.target_ledger import TargetLedger
 from mcs.services.usage import Usage
 
@@ -38,7 +39,7 @@ _logger = logging.getLogger(__name__)
 
 class Observer:
     """The facts of one epoch. ``told`` is None where no delegates run (a source only), ``proxies``
-    where no proxies are.
+    where no proxies are. Others run ``standing``.
 
     ``resyncs``: sequence of the ``ResyncStarted`` of each channel's last completed account.
     ``complete`` is set when the epoch's first one is.
@@ -52,6 +53,7 @@ class Observer:
         nodes: Nodes,
         pods: Pods,
         *,
+        standing: Standing,
         source: bool = True,
         told: TargetLedger | None = None,
         resync_every_s: float = RESYNC_EVERY_S,
@@ -59,12 +61,12 @@ class Observer:
         self.resyncs: dict[str, int] = {}
         self.complete = asyncio.Event()
         self.usage = Usage()
-        self.capacity = Capacity(publisher, keys, nodes, self.usage)
+        self.capacity = Capacity(publisher, keys, self.usage)
         self.proxies = Proxies(publisher, keys) if source else None
         self.delegates = Delegates(publisher, keys, pods, told, self.usage) if told else None
         self.told = told
         self._publisher, self._clock = publisher, clock
-        self._nodes, self._pods = nodes, pods
+        self._nodes, self._pods, self._standing = nodes, pods, standing
         self._every_s = resync_every_s
         self._wanted: dict[str, bool] = {}  # channel → whether lists must be read for it
         self._begun_s: dict[str, float] = {}
@@ -87,8 +89,7 @@ class Observer:
 
     def summary(self) -> Summary:
         """The cluster in a few numbers, as far as it was observed."""
-        nodes = self.capacity.nodes.values()
-        return summarised(nodes, self.usage.used, pods=self.usage.pods)
+        return self.capacity.totals.summary()
 
     async def run(self) -> None:
         """Tell all, then changes, until cancelled.
@@ -100,10 +101,12 @@ class Observer:
         self._publisher.on_open = self._on_open
         self._nodes.subscribe(self._on_node)
         self._pods.subscribe(self._on_pod)
+        self._pods.subscribe_use(self.capacity.use)
         async with asyncio.TaskGroup() as tasks:
             if self.told is not None:
                 tasks.create_task(self.told.run())
                 await self.told.caught_up()
+            await self._standing.caught_up.wait()  # what a scheduler can read
             started = await self._start(dict.fromkeys(self._channels(), "a new epoch"))
             tasks.create_task(self._nodes.run())
             await self._nodes.synced.wait()  # which pods are strays, virtual nodes tell
@@ -148,7 +151,7 @@ class Observer:
         """Forget what was said, at the moment in which ``ResyncStarted`` is offered."""
         source = subjects.delegate_source(channel)
         if channel == subjects.CAPACITY:
-            self.capacity.begin()
+            self.capacity.begin(self._standing.schema)
         elif channel == subjects.PROXY and self.proxies is not None:
             self.proxies.account.begin()
         elif source is not None and self.delegates is not None:
@@ -191,7 +194,6 @@ class Observer:
             self._pods.reclassify()
 
     def _on_pod(self, role: Role, before: Pod | None, after: Pod | None) -> None:
-        self.capacity.pod(role, before, after)
         if self.proxies is not None:
             self.proxies.pod(role, before, after)
         if self.delegates is not None:
