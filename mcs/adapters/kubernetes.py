@@ -165,7 +165,7 @@ class KubernetesCluster:
         while True:
             path = _path(kind, namespace) + _query(query, labels, fields)
             page = decoding(kind).page(await self._http.send("GET", path, where))
-            items += page.items or ()
+            items += kind.kept(page.items or ())
             if not page.metadata.continue_:
                 return Listed(items, page.metadata.resource_version)
             query["continue"] = page.metadata.continue_

@@ -187,7 +187,7 @@ class Agent:
 
     def _member(self, epoch: Epoch, publisher: Publisher, logs: KnownLogs) -> Member:
         settings = self.settings
-        nodes = Nodes(self._cluster, self._clock)
+        nodes = Nodes(self._cluster, self._keys, self._clock)
         pods = Pods(self._cluster, self._keys, self._clock, virtual_nodes=nodes.virtual_names)
         standing = Standing(self._log, identity=logs.identities[Stream.DECISIONS])
         told = None

@@ -7,15 +7,9 @@ columns, if the scheduler can read them.
 
 from __future__ import annotations
 
-import logging
-import sys
 from collections import Counter
-from functools import lru_cache
 from typing import Final
 
-import msgspec
-
-from mcs.errors import BadQuantity
 from mcs.events import subjects
 from mcs.events.observations import (
     NodeGone,
@@ -26,20 +20,12 @@ from mcs.events.observations import (
     PodGone,
     PodObserved,
 )
-from mcs.names import Keys
-from mcs.objects.kinds import Node
-from mcs.objects.observing import node_observed
-from mcs.objects.owning import is_virtual
-from mcs.quantities import Resources
 from mcs.services.pod_columns import PodColumns
 from mcs.services.publisher import Publisher
 from mcs.services.totals import Totals
 from mcs.services.usage import Usage
 
 COLUMNS_SCHEMA: Final = 2  # the first that has pods.observed
-SHARED_AMOUNTS: Final = 1024  # different sizes of nodes that are kept once
-
-_logger = logging.getLogger(__name__)
 
 
 class Capacity:
@@ -47,9 +33,9 @@ class Capacity:
     pods and may count more; ``totals``: all in a few numbers.
     """
 
-    def __init__(self, publisher: Publisher, keys: Keys, usage: Usage) -> None:
+    def __init__(self, publisher: Publisher, usage: Usage) -> None:
         self.totals = Totals(usage)
-        self._publisher, self._keys, self._usage = publisher, keys, usage
+        self._publisher, self._usage = publisher, usage
         self._pools: Counter[str] = Counter()
         self._said_pools: dict[str, int] = {}
         self._columns: PodColumns | None = None
@@ -71,23 +57,17 @@ class Capacity:
         for pool in sorted(self._pools):
             self._say_pool(pool)
 
-    def node(self, before: Node | None, after: Node | None) -> None:
-        """Take a node's change."""
+    def node(self, before: NodeObserved | None, after: NodeObserved | None) -> None:
+        """Take a real node's change."""
         node = after or before
         assert node is not None, "a change is of something"
-        if is_virtual(node):
-            return
-        name = node.metadata.name
-        known = self.totals.nodes.get(name)
-        observed = self._observe(after) if after is not None else None
-        if observed is None:
-            if known is not None:
-                self._say(NodeGone(name=name))
-        elif observed != known or not self._whole:
-            self._say(observed)
-        if observed != known:
-            self.totals.node(name, observed)
-            self._count(known, observed)
+        if after is None:
+            self._say(NodeGone(name=node.name))
+        elif after != before or not self._whole:
+            self._say(after)
+        if after != before:
+            self.totals.node(node.name, after)
+            self._count(before, after)
 
     def use(self, before: PodObserved | None, after: PodObserved | None) -> None:
         """Take a change of what a pod uses that is not ours."""
@@ -107,23 +87,6 @@ class Capacity:
             self._columns.add(after)
             if self._columns.full:
                 self._tell_columns()
-
-    def _observe(self, node: Node) -> NodeObserved | None:
-        """The node, with the words and amounts that others have kept once."""
-        try:
-            observed = node_observed(node, self._keys)
-        except BadQuantity as error:
-            _logger.warning("node %s is left out: %s", node.metadata.name, error)
-            return None
-        if observed is None:
-            return None
-        intern = sys.intern
-        return msgspec.structs.replace(
-            observed,
-            allocatable=_shared(tuple(observed.allocatable.items())),
-            labels={intern(key): intern(value) for key, value in observed.labels.items()},
-            pool=intern(observed.pool),
-        )
 
     def _count(self, before: NodeObserved | None, after: NodeObserved | None) -> None:
         for node, change in (before, -1), (after, 1):
@@ -149,8 +112,3 @@ class Capacity:
     def _tell_columns(self) -> None:
         if self._columns:
             self._publisher.offer(subjects.CAPACITY, self._columns.take())
-
-
-@lru_cache(maxsize=SHARED_AMOUNTS)
-def _shared(amounts: tuple[tuple[str, int], ...]) -> Resources:
-    return dict(amounts)

@@ -19,7 +19,7 @@ from mcs.events import subjects
 from mcs.events.observations import ResyncCompleted, ResyncStarted
 from mcs.names import Keys
 from mcs.objects.kinds import Node, Pod
-from mcs.objects.owning import Role, is_virtual
+from mcs.objects.owning import Role
 from mcs.objects.summary import Summary
 from mcs.ports import Clock
 from mcs.services.capacity import Capacity
@@ -61,7 +61,7 @@ class Observer:
         self.resyncs: dict[str, int] = {}
         self.complete = asyncio.Event()
         self.usage = Usage()
-        self.capacity = Capacity(publisher, keys, self.usage)
+        self.capacity = Capacity(publisher, self.usage)
         self.proxies = Proxies(publisher, keys) if source else None
         self.delegates = Delegates(publisher, keys, pods, told, self.usage) if told else None
         self.told = told
@@ -100,6 +100,7 @@ class Observer:
         """
         self._publisher.on_open = self._on_open
         self._nodes.subscribe(self._on_node)
+        self._nodes.subscribe_real(self.capacity.node)
         self._pods.subscribe(self._on_pod)
         self._pods.subscribe_use(self.capacity.use)
         async with asyncio.TaskGroup() as tasks:
@@ -186,11 +187,9 @@ class Observer:
         self._want(channel, listing=False)
 
     def _on_node(self, before: Node | None, after: Node | None) -> None:
-        self.capacity.node(before, after)
         if self.proxies is not None:
             self.proxies.node(before, after)
-        node = after or before
-        if node is not None and is_virtual(node) and (before is None or after is None):
+        if before is None or after is None:
             self._pods.reclassify()
 
     def _on_pod(self, role: Role, before: Pod | None, after: Pod | None) -> None:

@@ -78,7 +78,7 @@ class Pods:
         self._entries: dict[str, tuple[Role, str]] = {}  # role and key in these tables, by uid
         self._subscribers: list[Subscriber] = []
         self._use_subscribers: list[UseSubscriber] = []
-        self._reflector = Reflector(cluster, PODS, clock, self)
+        self._reflector = Reflector(cluster, PODS.keeping(self._kept), clock, self)
 
     def subscribe(self, subscriber: Subscriber) -> None:
         """Tell ``subscriber`` of every change from now on of pods that concern us."""
@@ -96,32 +96,24 @@ class Pods:
         """Read all pods anew; returns when every subscriber was told of each."""
         await self._reflector.relist()
 
-    def replace(self, pods: Sequence[Pod]) -> None:
-        """Take a full list: what it does not name is gone."""
-        named = {pod.metadata.uid for pod in pods}
+    def replace(self, pods: Sequence[Pod | PodObserved | None]) -> None:
+        """Take a full list (of others, what they use): what it does not name is gone."""
+        there = [pod for pod in pods if pod is not None]
+        named = {_uid(pod) for pod in there}
         for uid in [uid for table in (self._entries, self.others) for uid in table]:
             if uid not in named:
                 self._drop(uid)
-        for pod in pods:
-            self.change(pod)
+        for pod in there:
+            self._take(pod)
         self.synced.set()
 
     def change(self, pod: Pod) -> None:
         """Take a pod as it is now."""
-        uid = pod.metadata.uid
-        role, key = self._classify(pod)
-        if role is Role.OTHER:
-            if uid in self._entries:
-                self._drop(uid)
-            self._use(uid, _used(pod))
-            return
-        if uid in self.others or self._entries.get(uid, (role, key)) != (role, key):
-            self._drop(uid)
-        table = self._tables[role]
-        before = table.get(key)
-        table[key] = pod
-        self._entries[uid] = role, key
-        self._tell(role, before, pod)
+        kept = self._kept(pod)
+        if kept is None:
+            self._drop(pod.metadata.uid)
+        else:
+            self._take(kept)
 
     def remove(self, pod: Pod) -> None:
         """Take a pod's last state: it is gone."""
@@ -142,6 +134,28 @@ class Pods:
         ]
         for pod in moved:
             self.change(pod)
+
+    def _kept(self, pod: Pod) -> Pod | PodObserved | None:
+        """What is kept of a pod: of another one, what it uses; None when that is nothing."""
+        found = role(pod, self._keys, virtual_nodes=self._virtual_nodes)
+        return _used(pod) if found is Role.OTHER else pod
+
+    def _take(self, kept: Pod | PodObserved) -> None:
+        uid = _uid(kept)
+        role, key = (Role.OTHER, uid) if isinstance(kept, PodObserved) else self._classify(kept)
+        if uid in (self._entries if role is Role.OTHER else self.others):
+            self._drop(uid)
+        if isinstance(kept, PodObserved):
+            return self._use(uid, kept)
+        if role is Role.OTHER:
+            return self._use(uid, _used(kept))
+        if self._entries.get(uid, (role, key)) != (role, key):
+            self._drop(uid)
+        table = self._tables[role]
+        before = table.get(key)
+        table[key] = kept
+        self._entries[uid] = role, key
+        return self._tell(role, before, kept)
 
     def _classify(self, pod: Pod) -> tuple[Role, str]:
         found = role(pod, self._keys, virtual_nodes=self._virtual_nodes)
@@ -181,6 +195,10 @@ class Pods:
     def _tell(self, role: Role, before: Pod | None, after: Pod | None) -> None:
         for subscriber in self._subscribers:
             subscriber(role, before, after)
+
+
+def _uid(pod: Pod | PodObserved) -> str:
+    return pod.uid if isinstance(pod, PodObserved) else pod.metadata.uid
 
 
 def _used(pod: Pod) -> PodObserved | None:
