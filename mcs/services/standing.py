@@ -67,11 +67,11 @@ class Standing:
         self._judge()
 
     def _judge(self) -> None:
-        """Schedulers are upgraded first; what they do not know, they pass over."""
+        """Schedulers are upgraded first; who writes a newer event asks ``schema`` before."""
         if 0 < self.schema < SCHEMA:
             _logger.warning(
-                "this agent writes events of schema %d, but the active scheduler knows schema %d: "
-                "it passes over what it does not know; upgrade the schedulers",
+                "this agent knows events of schema %d, but the active scheduler schema %d, so it "
+                "writes no newer ones; upgrade the schedulers",
                 SCHEMA,
                 self.schema,
             )

@@ -63,7 +63,7 @@ async def test_writing_a_newer_schema_than_schedulers_know_is_warned_of(when, ca
     async with read(log) as standing:
         if when == "after":
             log.decide(activated)
-        await until(lambda: "writes events of schema 2" in caplog.text)
+        await until(lambda: "knows events of schema 2" in caplog.text)
         caplog.clear()
         log.decide(msgspec.structs.replace(activated, schema=2))
         await until(lambda: standing.schema == 2)
