@@ -196,6 +196,7 @@ async def prepared(report: Report, nodes: int, pods: int) -> AsyncIterator[Bench
             [sys.executable, "-m", "bench._bare_watcher", plane.url, plane.folder],
             log=file,
             ready=lambda: file.exists() and b"took_s" in file.read_bytes(),
+            ready_timeout_s=600,
         )
         await bench.floor.start()
         stack.callback(bench.floor.kill)
