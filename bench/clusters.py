@@ -47,10 +47,12 @@ class Client:
     ) -> None:
         await self._session.close()
 
-    async def ask(self, method: str, path: str, body: object = None) -> bytes:
+    async def ask(
+        self, method: str, path: str, body: object = None, content: str = "application/json"
+    ) -> bytes:
         """The answer's body; an error says what the API server said."""
         data = None if body is None else json.dumps(body)
-        headers = {"Content-Type": "application/json"}
+        headers = {"Content-Type": content}
         async with self._session.request(
             method, self.url + path, data=data, headers=headers
         ) as response:

@@ -227,7 +227,9 @@ class Cluster(Protocol):
     async def list(
         self, kind: Kind[T], *, namespace: str = "", labels: str = "", fields: str = ""
     ) -> Listed[T]:
-        """All objects of a kind, read in pages; ``labels`` and ``fields`` are selectors."""
+        """All objects of a kind, or what it keeps of them, read in pages; ``labels`` and ``fields``
+        are selectors.
+        """
 
     def watch(
         self,

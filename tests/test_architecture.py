@@ -31,7 +31,7 @@ IMPURE_STDLIB = {
     *("asyncio", "datetime", "os", "pathlib", "random", "secrets", "socket", "ssl", "subprocess"),
     *("tempfile", "threading", "time", "uuid", "logging", "locale"),
 }
-OWNED = {"nats": "adapters", "kubernetes_asyncio": "adapters"}
+OWNED = {"nats": "adapters", "aiohttp": "adapters"}
 IMPORTED_AS = {"nats-py": "nats", "pyyaml": "yaml"}
 LINES_MAX = 500
 FUNCTION_LINES_MAX = 60

@@ -15,7 +15,7 @@ from mcs.adapters.streams import apply_streams
 from mcs.errors import BadSettings, LogLost, NotFound, Unavailable
 from tests.building import World, node, proxy
 
-HEAVY = {"nats", "kubernetes_asyncio", "aiohttp", "cryptography", "prometheus_client", "rich"}
+HEAVY = {"nats", "aiohttp", "cryptography", "prometheus_client", "rich"}
 
 
 @pytest.fixture

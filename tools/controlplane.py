@@ -80,6 +80,7 @@ class ControlPlane:
             self._leases.append(lease)
             ports[owner] = lease.port
         self.url = f"https://127.0.0.1:{ports['apiserver']}"
+        self.etcd_url = f"http://127.0.0.1:{ports['etcd']}"
         self._prepare(ports)
         self._plan(binaries, ports)
         for together in (("etcd", "apiserver"), ("controller-manager", "scheduler", "kwok")):

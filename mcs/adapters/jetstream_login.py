@@ -12,13 +12,14 @@ import re
 import ssl
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from mcs.errors import BadSettings
+
+if TYPE_CHECKING:  # seven MiB, for those that have an nkey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 _USER_PREFIX = 20 << 3
 _SEED_BYTES = slice(2, 34)
@@ -90,6 +91,8 @@ def _creds(path: str) -> tuple[str, str]:
 
 
 def _private_key(seed: str, path: str) -> Ed25519PrivateKey:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
     try:
         raw = base64.b32decode(seed + "=" * (-len(seed) % 8))
         return Ed25519PrivateKey.from_private_bytes(raw[_SEED_BYTES])
@@ -98,6 +101,8 @@ def _private_key(seed: str, path: str) -> Ed25519PrivateKey:
 
 
 def _public_key(key: Ed25519PrivateKey) -> str:
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
     body = bytes([_USER_PREFIX]) + key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
     return base64.b32encode(body + _crc16(body).to_bytes(2, "little")).decode().rstrip("=")
 

@@ -1,8 +1,8 @@
 """The Cluster port over a real API server.
 
-``kubernetes_asyncio`` finds and refreshes credentials (``kubernetes_access``), requests go through
-``aiohttp`` sessions of our own (``kubernetes_http``), and answers are decoded by msgspec into the
-few fields we read (``kubernetes_decoding``).
+``kubernetes_access`` finds and refreshes credentials, requests go through ``aiohttp`` sessions
+(``kubernetes_http``), and answers are decoded by msgspec into the few fields we read
+(``kubernetes_decoding``).
 
 A list comes in pages of one snapshot. When that snapshot is compacted away while it is being read,
 reading starts again from its beginning.
@@ -165,7 +165,7 @@ class KubernetesCluster:
         while True:
             path = _path(kind, namespace) + _query(query, labels, fields)
             page = decoding(kind).page(await self._http.send("GET", path, where))
-            items += page.items or ()
+            items += kind.kept(page.items or ())
             if not page.metadata.continue_:
                 return Listed(items, page.metadata.resource_version)
             query["continue"] = page.metadata.continue_

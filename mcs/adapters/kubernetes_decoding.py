@@ -100,13 +100,13 @@ class Decoding(Generic[T]):
 
 def decoding(kind: Kind[T]) -> Decoding[T]:
     """The decoders of a kind, made once."""
-    made: Decoding[T] | None = _made.get(kind)
+    made: Decoding[T] | None = _made.get(kind.type)
     if made is None:
-        made = _made[kind] = Decoding(kind.type)
+        made = _made[kind.type] = Decoding(kind.type)
     return made
 
 
-_made: dict[Kind[Any], Decoding[Any]] = {}
+_made: dict[type, Decoding[Any]] = {}
 
 
 def _decoded(decoder: msgspec.json.Decoder[V], data: bytes | bytearray | msgspec.Raw) -> V:

@@ -130,12 +130,12 @@ class MemoryCluster:
         self, kind: Kind[T], *, namespace: str = "", labels: str = "", fields: str = ""
     ) -> Listed[T]:
         """All objects of a kind, by namespace and name."""
-        async with self._serve(Request("list", kind, namespace, "")):
+        async with self._serve(Request("list", kind.whole, namespace, "")):
             matches = selector(kind.name, namespace, labels, fields)
             entries = [
                 entry for _, entry in self._store.all(kind.path()) if matches(entry.manifest)
             ]
-            items = [_decode(kind, entry.data) for entry in entries]
+            items = kind.kept(_decode(kind, entry.data) for entry in entries)
             return Listed(items, str(self._store.revision))
 
     @asynccontextmanager
@@ -149,7 +149,7 @@ class MemoryCluster:
         fields: str = "",
     ) -> AsyncIterator[AsyncIterator[Watched[T]]]:
         """Changes after ``since``."""
-        async with self._serve(Request("watch", kind, namespace, "")):
+        async with self._serve(Request("watch", kind.whole, namespace, "")):
             matches = selector(kind.name, namespace, labels, fields)
             watcher = self._store.watch(kind.path(), since, matches)
         try:

@@ -7,7 +7,9 @@ structs are never written back: writes are manifests (plain dicts) or patches.
 
 from __future__ import annotations
 
-from typing import Final, Generic, TypeVar
+from collections.abc import Callable, Iterable
+from copy import copy
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
@@ -205,9 +207,13 @@ T_co = TypeVar("T_co", bound=Object, covariant=True)
 
 
 class Kind(Generic[T_co]):
-    """One kind: where the API server keeps it, and the struct we read of it."""
+    """One kind: where the API server keeps it, and the struct we read of it.
 
-    __slots__ = ("group", "name", "namespaced", "plural", "type", "version")
+    ``keep``: what a full list holds of each object, if not the object itself (see ``keeping``);
+    ``whole``: the same kind without that.
+    """
+
+    __slots__ = ("group", "keep", "name", "namespaced", "plural", "type", "version", "whole")
 
     def __init__(
         self, type: type[T_co], name: str, plural: str, *, api: str = "v1", namespaced: bool = True
@@ -215,6 +221,8 @@ class Kind(Generic[T_co]):
         group, slash, version = api.rpartition("/")
         self.type, self.name, self.plural, self.namespaced = type, name, plural, namespaced
         self.group, self.version = (group if slash else ""), version
+        self.keep: Callable[[Any], Any] | None = None
+        self.whole: Kind[T_co] = self
 
     def __repr__(self) -> str:
         return f"Kind({self.name})"
@@ -223,6 +231,19 @@ class Kind(Generic[T_co]):
     def api(self) -> str:
         """``apiVersion``: ``v1`` or ``group/version``."""
         return f"{self.group}/{self.version}" if self.group else self.version
+
+    def keeping(self, keep: Callable[[Any], Any]) -> Kind[T_co]:
+        """The kind for somebody who keeps of each object only what ``keep`` gives: a list of twenty
+        thousand then never holds more than one page of them whole. Its items are what ``keep``
+        gave; a watch brings objects as ever.
+        """
+        kind = copy(self)
+        kind.keep, kind.whole = keep, self
+        return kind
+
+    def kept(self, items: Iterable[Any]) -> list[Any]:
+        """What a list holds of these objects."""
+        return list(items) if self.keep is None else [self.keep(item) for item in items]
 
     def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
         """Path on an API server; without a namespace, the collection over all of them."""

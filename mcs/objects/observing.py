@@ -1,13 +1,12 @@
 """API objects as observations: what an agent says about what it saw.
 
 Each function is a pure translation of one object, so the same object always gives an equal event,
-and an observer can leave out what it already said. What must not count as use of capacity gives
-None: virtual nodes, proxies, pods on virtual nodes, pods that ended, pods bound nowhere.
+and an observer can leave out what it already said. What must not count as capacity or as use of it
+gives None: virtual nodes, pods that ended, pods bound nowhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Set as AbstractSet
 from typing import Final
 
 from mcs.events.constraints import Taint
@@ -26,7 +25,7 @@ from mcs.objects.constraints import constraints, gates
 from mcs.objects.dependencies import References, dependencies
 from mcs.objects.grouping import saved_group
 from mcs.objects.kinds import Node, Object, Pod
-from mcs.objects.owning import Role, is_virtual, owner, role
+from mcs.objects.owning import is_virtual, owner
 from mcs.objects.requests import bound_requests, effective_requests
 from mcs.quantities import Resources, parse_all
 
@@ -86,16 +85,13 @@ def virtual_node_observed(node: Node, keys: Keys) -> VirtualNodeObserved | None:
     return VirtualNodeObserved(target=target, cordoned=bool(node.spec.unschedulable))
 
 
-def pod_observed(
-    pod: Pod, keys: Keys, *, virtual_nodes: AbstractSet[str] = frozenset()
-) -> PodObserved | None:
-    """A pod that is neither proxy nor delegate and takes capacity of a real node; else None.
+def pod_observed(pod: Pod) -> PodObserved | None:
+    """What a pod takes of its node that is ``Role.OTHER`` to us; None when it takes nothing: it is
+    bound nowhere, or it has ended.
 
     Raises:
         BadQuantity: a requested amount is none.
     """
-    if role(pod, keys, virtual_nodes=virtual_nodes) is not Role.OTHER:
-        return None
     if not pod.spec.node_name or phase_of(pod).ended:
         return None
     return PodObserved(

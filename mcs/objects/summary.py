@@ -11,7 +11,7 @@ import msgspec
 from mcs.errors import BadSettings
 from mcs.events.observations import NodeObserved
 from mcs.names import DEFAULT_DOMAIN, VIRTUAL_NODE_TAINT
-from mcs.quantities import PODS, Resources, bounded
+from mcs.quantities import PODS, Resources, add, bounded
 
 _PRIVATE: Final = (
     r"kubernetes\.io/hostname",
@@ -55,14 +55,9 @@ def summarised(
     count = pods or {}
     totals: Resources = {}
     free: Resources = {}
-    for node in everything:  # in place: a heartbeat adds up thousands of nodes
-        open_to_pods, taken = node.ready and not node.cordoned, used.get(node.name, {})
-        for name, amount in node.allocatable.items():
-            totals[name] = totals.get(name, 0) + amount
-            if open_to_pods:
-                gone = count.get(node.name, 0) if name == PODS else 0
-                left = amount - taken.get(name, 0) - gone
-                free[name] = free.get(name, 0) + max(0, left)
+    for node in everything:
+        totals = add(totals, node.allocatable)
+        free = add(free, left(node, used.get(node.name, {}), count.get(node.name, 0)))
     return Summary(
         totals=bounded(totals),
         free=bounded(free),
@@ -70,6 +65,16 @@ def summarised(
         nodes=len(everything),
         pods=sum(count.get(node.name, 0) for node in everything),
     )
+
+
+def left(node: NodeObserved, used: Mapping[str, int], pods: int) -> Resources:
+    """What ``pods`` pods that use so much leave of a node; nothing of one that takes no pods."""
+    if not node.ready or node.cordoned:
+        return {}
+    return {
+        name: max(0, amount - used.get(name, 0) - (pods if name == PODS else 0))
+        for name, amount in node.allocatable.items()
+    }
 
 
 def common_labels(labels: Iterable[Mapping[str, str]], *, excluded: str = "") -> dict[str, str]:

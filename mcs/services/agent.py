@@ -44,6 +44,7 @@ from mcs.services.nodes import Nodes
 from mcs.services.observer import Observer
 from mcs.services.pods import Pods
 from mcs.services.publisher import Publisher
+from mcs.services.standing import Standing
 from mcs.services.target_ledger import TargetLedger
 from mcs.settings import SOURCE, TARGET, AgentSettings
 
@@ -186,8 +187,9 @@ class Agent:
 
     def _member(self, epoch: Epoch, publisher: Publisher, logs: KnownLogs) -> Member:
         settings = self.settings
-        nodes = Nodes(self._cluster, self._clock)
+        nodes = Nodes(self._cluster, self._keys, self._clock)
         pods = Pods(self._cluster, self._keys, self._clock, virtual_nodes=nodes.virtual_names)
+        standing = Standing(self._log, identity=logs.identities[Stream.DECISIONS])
         told = None
         if TARGET in settings.roles:
             told = TargetLedger(self._log, settings.cluster, identities=logs.identities)
@@ -197,6 +199,7 @@ class Agent:
             self._keys,
             nodes,
             pods,
+            standing=standing,
             source=SOURCE in settings.roles,
             told=told,
             resync_every_s=settings.resync_every_s,
@@ -214,6 +217,7 @@ class Agent:
             publisher=publisher,
             nodes=nodes,
             pods=pods,
+            standing=standing,
             observer=observer,
             lease=self._lease,
         )
@@ -237,6 +241,7 @@ class Agent:
             tasks.create_task(answer_resyncs(self._requests, name, observer.ask))
             for service in self._services:
                 tasks.create_task(service(member))
+            tasks.create_task(member.standing.run())
             tasks.create_task(observer.run())  # last: by now the others have subscribed
 
     async def _unless_stopped(self, work: Coroutine[Any, Any, T]) -> T:

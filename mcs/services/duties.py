@@ -8,24 +8,21 @@ from __future__ import annotations
 
 import asyncio
 
-from mcs.ports import Stream
 from mcs.services.executor import Executor
 from mcs.services.feedback import Feedback
 from mcs.services.member import Member, Service
 from mcs.services.policies import Policies
-from mcs.services.standing import Standing
 from mcs.services.virtual_nodes import VirtualNodes
 from mcs.settings import SOURCE, TARGET
 
 
 async def execute(member: Member) -> None:
     """The target's hand: create and delete delegates."""
-    standing = _standing(member)
     executor = Executor(
         name=member.name,
         cluster=member.cluster,
         log=member.log,
-        standing=standing,
+        standing=member.standing,
         pods=member.pods,
         teller=member.publisher,
         clock=member.clock,
@@ -33,40 +30,34 @@ async def execute(member: Member) -> None:
         held=member.held,
         identities=member.identities,
     )
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(standing.run())
-        tasks.create_task(executor.run())
+    await executor.run()
 
 
 async def feed_back(member: Member) -> None:
     """The source's voice: bind proxies, show their delegates, let them go."""
-    standing = _standing(member)
     feedback = Feedback(
         name=member.name,
         cluster=member.cluster,
         log=member.log,
-        standing=standing,
+        standing=member.standing,
         pods=member.pods,
         clock=member.clock,
         keys=member.keys,
         held=member.held,
         identities=member.identities,
     )
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(standing.run())
-        tasks.create_task(feedback.run())
+    await feedback.run()
 
 
 async def keep_virtual_nodes(member: Member, *, policies: Policies | None = None) -> None:
     """The source's picture of the targets: a Node for each, guarded by policies where there is an
     API server that knows them.
     """
-    standing = _standing(member)
     virtual = VirtualNodes(
         name=member.name,
         cluster=member.cluster,
         log=member.log,
-        standing=standing,
+        standing=member.standing,
         nodes=member.nodes,
         pods=member.pods,
         clock=member.clock,
@@ -76,7 +67,6 @@ async def keep_virtual_nodes(member: Member, *, policies: Policies | None = None
         identities=member.identities,
     )
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(standing.run())
         tasks.create_task(virtual.run())
         if policies is not None:
             tasks.create_task(policies.run(member.nodes))
@@ -89,8 +79,3 @@ def duties(policies: Policies | None = None) -> tuple[tuple[str, Service], ...]:
         await keep_virtual_nodes(member, policies=policies)
 
     return (TARGET, execute), (SOURCE, feed_back), (SOURCE, guarded)
-
-
-def _standing(member: Member) -> Standing:
-    identity = member.identities.get(Stream.DECISIONS, "")
-    return Standing(member.log, identity=identity, speak=member.observer.speak)

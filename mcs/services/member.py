@@ -13,6 +13,7 @@ from mcs.services.nodes import Nodes
 from mcs.services.observer import Observer
 from mcs.services.pods import Pods
 from mcs.services.publisher import Publisher
+from mcs.services.standing import Standing
 from mcs.settings import AgentSettings
 
 
@@ -21,8 +22,8 @@ class Member:
     """One epoch of one cluster's agent; everything in it ends with the epoch.
 
     ``name`` is the cluster's, ``cluster`` its API server. ``identities`` are those of the streams:
-    give them to each ``Follower``. ``pods`` and ``nodes`` are run by the observer: subscribe before
-    the first ``await``, and wait for ``synced``.
+    give them to each ``Follower``. ``pods`` and ``nodes`` are run by the observer, ``standing`` by
+    the agent: subscribe before the first ``await``, and wait for ``synced`` and ``caught_up``.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Member:
     publisher: Publisher
     nodes: Nodes
     pods: Pods
+    standing: Standing
     observer: Observer
     lease: Leadership
 

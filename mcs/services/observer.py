@@ -15,12 +15,12 @@ import asyncio
 import logging
 from typing import Final
 
-from mcs.events import subjects
+from mcs.events import SCHEMA, subjects
 from mcs.events.observations import ResyncCompleted, ResyncStarted
 from mcs.names import Keys
 from mcs.objects.kinds import Node, Pod
-from mcs.objects.owning import Role, is_virtual
-from mcs.objects.summary import Summary, summarised
+from mcs.objects.owning import Role
+from mcs.objects.summary import Summary
 from mcs.ports import Clock
 from mcs.services.capacity import Capacity
 from mcs.services.delegates import Delegates
@@ -28,6 +28,7 @@ from mcs.services.nodes import Nodes
 from mcs.services.pods import Pods
 from mcs.services.proxies import Proxies
 from mcs.services.publisher import Publisher
+from mcs.services.standing import Standing
 from mcs.services.target_ledger import TargetLedger
 from mcs.services.usage import Usage
 
@@ -38,7 +39,7 @@ _logger = logging.getLogger(__name__)
 
 class Observer:
     """The facts of one epoch. ``told`` is None where no delegates run (a source only), ``proxies``
-    where no proxies are.
+    where no proxies are. Others run ``standing``.
 
     ``resyncs``: sequence of the ``ResyncStarted`` of each channel's last completed account.
     ``complete`` is set when the epoch's first one is.
@@ -52,6 +53,7 @@ class Observer:
         nodes: Nodes,
         pods: Pods,
         *,
+        standing: Standing,
         source: bool = True,
         told: TargetLedger | None = None,
         resync_every_s: float = RESYNC_EVERY_S,
@@ -59,12 +61,12 @@ class Observer:
         self.resyncs: dict[str, int] = {}
         self.complete = asyncio.Event()
         self.usage = Usage()
-        self.capacity = Capacity(publisher, keys, nodes, self.usage)
+        self.capacity = Capacity(publisher, self.usage)
         self.proxies = Proxies(publisher, keys) if source else None
         self.delegates = Delegates(publisher, keys, pods, told, self.usage) if told else None
         self.told = told
         self._publisher, self._clock = publisher, clock
-        self._nodes, self._pods = nodes, pods
+        self._nodes, self._pods, self._standing = nodes, pods, standing
         self._every_s = resync_every_s
         self._wanted: dict[str, bool] = {}  # channel → whether lists must be read for it
         self._begun_s: dict[str, float] = {}
@@ -93,8 +95,7 @@ class Observer:
 
     def summary(self) -> Summary:
         """The cluster in a few numbers, as far as it was observed."""
-        nodes = self.capacity.nodes.values()
-        return summarised(nodes, self.usage.used, pods=self.usage.pods)
+        return self.capacity.totals.summary()
 
     async def run(self) -> None:
         """Tell all, then changes, until cancelled.
@@ -105,11 +106,17 @@ class Observer:
         """
         self._publisher.on_open = self._on_open
         self._nodes.subscribe(self._on_node)
+        self._nodes.subscribe_real(self.capacity.node)
         self._pods.subscribe(self._on_pod)
+        self._pods.subscribe_use(self.capacity.use)
         async with asyncio.TaskGroup() as tasks:
             if self.told is not None:
                 tasks.create_task(self.told.run())
                 await self.told.caught_up()
+            await self._standing.caught_up.wait()
+            # The first account is in words that the active scheduler knows.
+            self._publisher.speak(min(self._standing.schema or SCHEMA, SCHEMA))
+            self._standing.subscribe_schema(self.speak)
             started = await self._start(dict.fromkeys(self._channels(), "a new epoch"))
             tasks.create_task(self._nodes.run())
             await self._nodes.synced.wait()  # which pods are strays, virtual nodes tell
@@ -189,15 +196,12 @@ class Observer:
         self._want(channel, listing=False)
 
     def _on_node(self, before: Node | None, after: Node | None) -> None:
-        self.capacity.node(before, after)
         if self.proxies is not None:
             self.proxies.node(before, after)
-        node = after or before
-        if node is not None and is_virtual(node) and (before is None or after is None):
+        if before is None or after is None:
             self._pods.reclassify()
 
     def _on_pod(self, role: Role, before: Pod | None, after: Pod | None) -> None:
-        self.capacity.pod(role, before, after)
         if self.proxies is not None:
             self.proxies.pod(role, before, after)
         if self.delegates is not None:

@@ -35,17 +35,14 @@ class Removal(Part, frozen=True, kw_only=True):
 
 class Standing:
     """``lost``: clusters that are lost now. ``removed``: the newest removal of each cluster.
-    ``schema``: what agents may write; 0 before any scheduler said so. ``speak`` is told of it, at
-    most this version's own.
+    ``schema``: what agents may write; 0 before any scheduler said so.
     """
 
-    def __init__(
-        self, log: EventLog, *, identity: str = "", speak: Callable[[int], None] | None = None
-    ) -> None:
+    def __init__(self, log: EventLog, *, identity: str = "") -> None:
         self.lost: set[str] = set()
         self.removed: dict[str, Removal] = {}
         self.schema = 0
-        self._speak = speak
+        self._speak: Callable[[int], None] | None = None
         self._follower = Follower(log, Stream.DECISIONS, subjects.EVERYBODY, identity=identity)
         self._listeners: list[Listener] = []
 
@@ -57,6 +54,10 @@ class Standing:
     def subscribe(self, listener: Listener) -> None:
         """Tell ``listener`` of every change from now on."""
         self._listeners.append(listener)
+
+    def subscribe_schema(self, speak: Callable[[int], None]) -> None:
+        """Tell ``speak`` of each schema that is activated, at most of this version's own."""
+        self._speak = speak
 
     async def run(self) -> None:
         """Read and fold, until cancelled. Raises LogLost, as ``Follower.run``."""

@@ -1,13 +1,14 @@
 """Finding an API server and its credentials; what is wrong is said with the remedy."""
 
+import base64
 import json
 
 import pytest
-from kubernetes_asyncio.config import incluster_config
 
 from mcs.adapters import kubernetes_access
 from mcs.adapters.kubernetes_access import load
 from mcs.errors import BadSettings
+from tools.certificates import Authority
 
 
 def kubeconfig(folder, user=None, **cluster):
@@ -23,6 +24,10 @@ def kubeconfig(folder, user=None, **cluster):
     }
     file.write_text(json.dumps(config))
     return str(file)
+
+
+def b64(data):
+    return base64.b64encode(data).decode()
 
 
 @pytest.fixture(autouse=True)
@@ -75,6 +80,37 @@ async def test_bad_certificates_are_named(tmp_path):
         await load(file, None)
 
 
+async def test_a_name_and_password_are_told(tmp_path):
+    access = await load(kubeconfig(tmp_path, {"username": "u", "password": "p"}), None)
+    assert await access.authorization() == "Basic dTpw"
+
+
+@pytest.mark.parametrize("form", ["files", "data", "exec"])
+async def test_a_client_certificate_is_taken_from_wherever_it_is(tmp_path, form):
+    authority = Authority(tmp_path)
+    pair = authority.client("client", "u")
+    certificate, key = (file.read_bytes() for file in (pair.certificate, pair.key))
+    answer = {"clientCertificateData": certificate.decode(), "clientKeyData": key.decode()}
+    api = "client.authentication.k8s.io/v1"
+    text = json.dumps({"apiVersion": api, "kind": "ExecCredential", "status": answer})
+    user = {
+        "files": {"client-certificate": "client.crt", "client-key": "client.key"},
+        "data": {"client-certificate-data": b64(certificate), "client-key-data": b64(key)},
+        "exec": {"exec": {"apiVersion": api, "command": "echo", "args": [text]}},
+    }[form]
+    trust = b64(authority.pair.certificate.read_bytes())
+    https = {"server": "https://127.0.0.1:1", "certificate-authority-data": trust}
+    access = await load(kubeconfig(tmp_path, user, **https), None)
+    assert access.tls is not None
+    assert len(access.tls.get_ca_certs()) == 1
+    assert await access.authorization() == ""
+
+    pair.key.write_text("nonsense")
+    if form == "files":
+        with pytest.raises(BadSettings, match="certificates of https"):
+            await load(kubeconfig(tmp_path, user, **https), None)
+
+
 async def test_a_token_file_is_read_again(tmp_path, monkeypatch):
     token = tmp_path / "token"
     token.write_text("one")
@@ -121,16 +157,16 @@ async def test_a_renewal_is_not_repeated_at_once(tmp_path):
 
 
 async def test_a_service_account_is_used_inside_a_pod(tmp_path, monkeypatch):
-    token, authority = tmp_path / "token", tmp_path / "ca.crt"
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
-    monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(token))
-    monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(authority))
+    monkeypatch.setattr(kubernetes_access, "SECRETS", tmp_path)
     with pytest.raises(BadSettings, match="service account cannot be used"):
         await load(None, None)
-    token.write_text("one")
-    authority.write_text("nonsense")
-    monkeypatch.setattr(kubernetes_access.Access, "_set_tls", lambda *_: None)
+    (tmp_path / "token").write_text("one")
+    (tmp_path / "ca.crt").write_bytes(Authority(tmp_path).pair.certificate.read_bytes())
     access = await load(None, None)
     assert access.url == "https://10.0.0.1:443"
     assert await access.authorization() == "Bearer one"
+
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "fd00::1")
+    assert (await load(None, None)).url == "https://[fd00::1]:443"

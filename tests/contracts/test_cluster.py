@@ -128,6 +128,17 @@ async def test_lists_select(api):
         assert await names(fields=f"metadata.namespace={api.namespace},metadata.name=a") == ["a"]
 
 
+async def test_a_list_holds_what_its_kind_keeps(api):
+    async with api:
+        for name in "ab":
+            await api.cluster.create(LEASES, lease(name), namespace=api.namespace)
+        named = LEASES.keeping(lambda item: item.metadata.name)
+        listed = await api.cluster.list(named, namespace=api.namespace)
+
+        assert listed.items == ["a", "b"]
+        assert (await api.cluster.list(LEASES, namespace=api.namespace)).items[0].metadata.uid
+
+
 async def test_a_list_without_namespace_is_of_all_namespaces(api):
     async with api:
         await api.cluster.create(LEASES, lease("mine"), namespace=api.namespace)

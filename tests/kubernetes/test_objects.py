@@ -246,7 +246,7 @@ async def test_what_uses_a_node_is_what_the_node_says(plane):
     bound = await plane.api.wait_pod("used", "Running")
 
     async with connected(plane) as cluster:
-        told = pod_observed(await cluster.get(PODS, "used", namespace="default"), KEYS)
+        told = pod_observed(await cluster.get(PODS, "used", namespace="default"))
 
     assert told.requests == {"cpu": 3000, "memory": 2**30}
     shown = await plane.kubectl("describe", "node", bound["spec"]["nodeName"])

@@ -118,7 +118,7 @@ def pod(*, labels=None, annotations=None, deleted=None, status=None, **spec):
 
 
 def test_a_bound_pod_uses_its_node():
-    assert pod_observed(pod(nodeName="n1", status={"phase": "Running"}), KEYS) == PodObserved(
+    assert pod_observed(pod(nodeName="n1", status={"phase": "Running"})) == PodObserved(
         uid="u-1", namespace="default", name="a", node="n1", requests={"cpu": 200}
     )
 
@@ -126,7 +126,7 @@ def test_a_bound_pod_uses_its_node():
 def test_a_terminating_pod_still_uses_its_node():
     seen = pod(nodeName="n1", deleted={"deletionTimestamp": "2026-01-01T00:00:00Z"})
 
-    assert pod_observed(seen, KEYS) is not None
+    assert pod_observed(seen) is not None
 
 
 DELEGATE = {KEYS.proxy_uid: "u-0", KEYS.attempt: "1", KEYS.source: "c1"}
@@ -138,14 +138,11 @@ DELEGATE = {KEYS.proxy_uid: "u-0", KEYS.attempt: "1", KEYS.source: "c1"}
         pod(),
         pod(nodeName="n1", status={"phase": "Succeeded"}),
         pod(nodeName="n1", status={"phase": "Failed"}),
-        pod(nodeName="mcs-c2"),
-        pod(nodeName="n1", labels=DELEGATE),
-        pod(nodeName="n1", schedulerName="mcs", annotations={KEYS.manifest: "{}"}),
     ],
-    ids=["unbound", "succeeded", "failed", "on a virtual node", "delegate", "proxy"],
+    ids=["unbound", "succeeded", "failed"],
 )
-def test_what_uses_no_capacity_of_its_own_is_not_told(unused):
-    assert pod_observed(unused, KEYS, virtual_nodes={"mcs-c2"}) is None
+def test_what_uses_no_capacity_is_not_told(unused):
+    assert pod_observed(unused) is None
 
 
 def proxy(manifest, *, annotations=None, **fields):

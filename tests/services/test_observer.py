@@ -9,7 +9,7 @@ from mcs.adapters.memory_cluster import MemoryCluster
 from mcs.adapters.memory_log import Fate
 from mcs.events import SCHEMA, codec
 from mcs.events.constraints import Group
-from mcs.events.decisions import PodPlaced
+from mcs.events.decisions import PodPlaced, Policy, PolicyActivated
 from mcs.events.frames import digest
 from mcs.events.observations import (
     DelegateGone,
@@ -39,6 +39,7 @@ from mcs.services.nodes import Nodes
 from mcs.services.observer import Observer
 from mcs.services.pods import Pods
 from mcs.services.publisher import Publisher
+from mcs.services.standing import Standing
 from mcs.services.target_ledger import TargetLedger
 from tests.services.clocks import HandClock, turns
 from tests.services.members import KEYS, USER_POD, Log, until
@@ -56,8 +57,9 @@ class Target:
         self.cluster = cluster or MemoryCluster("c2", self.clock)
         self.connection = self.log.broker.connect()
         self.publisher = Publisher(self.connection, self.clock, "c2", epoch)
-        self.nodes = Nodes(self.cluster, self.clock)
+        self.nodes = Nodes(self.cluster, KEYS, self.clock)
         self.pods = Pods(self.cluster, KEYS, self.clock, virtual_nodes=self.nodes.virtual_names)
+        self.standing = Standing(self.connection)
         self.ledger = TargetLedger(self.connection, "c2") if "target" in roles else None
         self.observer = Observer(
             self.publisher,
@@ -65,13 +67,15 @@ class Target:
             KEYS,
             self.nodes,
             self.pods,
+            standing=self.standing,
             source="source" in roles,
             told=self.ledger,
         )
 
     @contextlib.asynccontextmanager
     async def running(self, *, complete=True):
-        runs = [asyncio.create_task(run()) for run in (self.publisher.run, self.observer.run)]
+        parts = (self.publisher, self.standing, self.observer)
+        runs = [asyncio.create_task(part.run()) for part in parts]
         try:
             if complete:
                 async with asyncio.timeout(5):
@@ -173,7 +177,7 @@ async def test_an_epoch_begins_with_a_full_account_of_each_channel():
     assert kinds(capacity) == [
         "ResyncStarted",
         "NodeObserved",
-        "PodObserved",
+        "PodsObserved",
         "NodePoolObserved",
         "ResyncCompleted",
     ]
@@ -273,6 +277,39 @@ async def test_pods_use_capacity_from_their_binding_to_their_end():
 
     assert target.said("capacity", PodObserved)[0].node == "n1"
     assert target.said("capacity", PodGone) == [PodGone(uid=pod.metadata.uid)]
+
+
+async def test_a_full_account_tells_pods_in_columns_once_the_scheduler_reads_them():
+    told = {}
+    for schema in (1, 2):
+        target = Target()
+        policy = PolicyActivated(rules=1, schema=schema, version="1", policy=Policy())
+        target.log.decide(policy)
+        for name in "ab":
+            await target.pod(name, nodeName="n1")
+        async with target.running():
+            await target.pod("c", nodeName="n1")
+            await until(lambda target=target: target.said("capacity", PodObserved))
+            await until(lambda target=target: kinds(target.told("capacity"))[-1] == "PodObserved")
+        told[schema] = kinds(target.told("capacity"))
+
+    assert told[1] == ["ResyncStarted", *["PodObserved"] * 2, "ResyncCompleted", "PodObserved"]
+    assert told[2] == ["ResyncStarted", "PodsObserved", "ResyncCompleted", "PodObserved"]
+
+
+async def test_a_pod_that_ends_within_a_full_account_ends_after_it_was_told():
+    target = Target()
+    target.log.decide(PolicyActivated(rules=1, schema=2, version="1", policy=Policy()))
+    pod = await target.pod("a", nodeName="n1")
+    async with target.running():
+        assert target.observer.ask("capacity") is False  # it has had one just now
+        target.observer.capacity.begin()
+        used = target.pods.others[pod.metadata.uid]
+        target.observer.capacity.use(used, used)
+        target.observer.capacity.use(used, None)
+        await target.settled()
+
+    assert kinds(target.told("capacity"))[-2:] == ["PodsObserved", "PodGone"]
 
 
 async def test_proxies_and_virtual_nodes_are_no_capacity():

@@ -3,8 +3,11 @@
 import asyncio
 import contextlib
 
+import msgspec
+
 from mcs.adapters.memory_cluster import MemoryCluster
-from mcs.objects.kinds import PODS
+from mcs.events.observations import PodObserved
+from mcs.objects.kinds import PODS, Container
 from mcs.objects.owning import Role
 from mcs.services.pods import Pods
 from tests.services.clocks import LeapingClock
@@ -24,9 +27,9 @@ def proxy_manifest(name):
     return pod_manifest(name, annotations={KEYS.manifest: "{}"}, schedulerName="mcs")
 
 
-def delegate_manifest(name, *, attempt="1"):
+def delegate_manifest(name, *, attempt="1", **spec):
     labels = {KEYS.proxy_uid: "proxy", KEYS.attempt: attempt, KEYS.source: "c1"}
-    return pod_manifest(name, labels=labels)
+    return pod_manifest(name, labels=labels, **spec)
 
 
 class Bench:
@@ -37,6 +40,8 @@ class Bench:
         self.pods = Pods(self.cluster, KEYS, self.clock, virtual_nodes=self.virtual)
         self.told = []
         self.pods.subscribe(self.tell)
+        self.used = []
+        self.pods.subscribe_use(lambda *change: self.used.append(change))
 
     def tell(self, role, before, after):
         self.told.append((role, before and before.metadata.name, after and after.metadata.name))
@@ -75,15 +80,49 @@ async def test_each_role_has_its_table():
         assert list(pods.others) == [other.metadata.uid]
 
 
-async def test_of_other_pods_only_names_node_and_phase_are_kept():
+async def test_of_other_pods_what_they_use_is_kept():
     bench = Bench()
-    await bench.create(pod_manifest("other", nodeName="n1"))
-    await bench.create(delegate_manifest("delegate"))
+    other = await bench.create(pod_manifest("other", nodeName="n1"))
+    await bench.create(pod_manifest("unbound"))
     async with bench.running() as pods:
-        (other,) = pods.others.values()
-        assert (other.metadata.name, other.spec.node_name) == ("other", "n1")
-        assert other.spec.containers == ()
-        assert pods.delegates["proxy.1"].spec.containers
+        used = PodObserved(
+            uid=other.metadata.uid,
+            namespace="default",
+            name="other",
+            node="n1",
+            requests={"cpu": 200},
+        )
+        assert pods.others == {other.metadata.uid: used}
+
+        await bench.label("other", x="y")
+        await bench.delete("other")
+        await until(lambda: not pods.others)
+    assert bench.used[:2] == [(None, used), (used, used)]
+    assert bench.used[-1] == (used, None)
+    assert bench.told == []
+
+
+async def test_pods_that_ask_the_same_share_what_they_ask():
+    bench = Bench()
+    for name in "ab":
+        await bench.create(pod_manifest(name, nodeName="n1"))
+    async with bench.running() as pods:
+        one, two = pods.others.values()
+        assert one.requests is two.requests
+
+
+async def test_another_pod_that_cannot_be_read_is_left_out(caplog):
+    bench = Bench()
+    pod = await bench.create(pod_manifest("a", nodeName="n1"))
+    bad = msgspec.convert(
+        [{"name": "c", "resources": {"requests": {"cpu": "?"}}}], tuple[Container]
+    )
+    async with bench.running() as pods:
+        spec = msgspec.structs.replace(pod.spec, containers=bad)
+        pods.change(msgspec.structs.replace(pod, spec=spec))
+
+        assert pods.others == {}
+    assert "pod default/a is left out" in caplog.text
 
 
 async def test_changes_are_told_with_the_pod_before_and_after():
@@ -142,23 +181,24 @@ async def test_a_pod_made_again_under_its_name_is_another_pod():
 
 async def test_a_pod_that_changes_its_role_leaves_one_and_enters_the_other():
     bench = Bench()
-    await bench.create(pod_manifest("a"))
+    await bench.create(pod_manifest("a", nodeName="n1"))
     async with bench.running() as pods:
         labels = {KEYS.proxy_uid: "proxy", KEYS.attempt: "1", KEYS.source: "c1"}
         await bench.label("a", **labels)
         await until(lambda: "proxy.1" in pods.delegates)
 
         assert pods.others == {}
-    assert bench.told[1:] == [(Role.OTHER, "a", None), (Role.DELEGATE, None, "a")]
+    assert bench.told == [(Role.DELEGATE, None, "a")]
+    assert bench.used[-1][1] is None
 
 
 async def test_a_copy_of_a_delegates_labels_does_not_take_its_place(caplog):
     bench = Bench()
     await bench.create(delegate_manifest("a"))
-    await bench.create(delegate_manifest("b-copied-for-debugging"))
+    await bench.create(delegate_manifest("b-copied-for-debugging", nodeName="n1"))
     async with bench.running() as pods:
         assert pods.delegates["proxy.1"].metadata.name == "a"
-        assert [pod.metadata.name for pod in pods.others.values()] == ["b-copied-for-debugging"]
+        assert [used.name for used in pods.others.values()] == ["b-copied-for-debugging"]
 
         await bench.delete("b-copied-for-debugging")
         await until(lambda: not pods.others)

@@ -26,7 +26,7 @@ class Scene:
         at = Url("https://127.0.0.1:9443")
         registration = Registration(self.cluster, KEYS, user="agent", at=at)
         self.policies = Policies(registration, self.clock, KEYS)
-        self.nodes = Nodes(self.cluster, self.clock)
+        self.nodes = Nodes(self.cluster, KEYS, self.clock)
 
     async def expression(self):
         policy = await self.cluster.read(VALIDATING_POLICIES, NODES_POLICY)

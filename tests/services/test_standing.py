@@ -19,8 +19,10 @@ from tests.services.members import Log, running, until
 
 
 @contextlib.asynccontextmanager
-async def read(log, **options):
+async def read(log, speak=None, **options):
     standing = Standing(log.broker.connect(), **options)
+    if speak is not None:
+        standing.subscribe_schema(speak)
     async with running(standing):
         await until(standing.caught_up.is_set)
         yield standing

@@ -31,3 +31,15 @@ def test_a_discharge_leaves_nothing():
 
     assert usage.used == {}
     assert not usage.pods
+
+
+def test_pods_that_others_remember_are_taken_and_freed():
+    usage = Usage()
+    usage.take("n1", {"cpu": 200})
+    usage.take("n1", {"memory": 5})
+    usage.touched.clear()
+    usage.free("n1", {"cpu": 200})
+
+    assert usage.used == {"n1": {"cpu": 0, "memory": 5}}
+    assert usage.pods == {"n1": 1}
+    assert usage.touched == {"n1"}

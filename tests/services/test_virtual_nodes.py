@@ -21,7 +21,7 @@ ROOM = {"cpu": 4000, "memory": 1 << 30, "pods": 110}
 class Source(Member):
     def __init__(self, log=None, cluster=None, connection=None, settings=QUICK):
         super().__init__(log or Log(), "c1", cluster, connection)
-        self.nodes = Nodes(self.cluster, self.clock)
+        self.nodes = Nodes(self.cluster, KEYS, self.clock)
         self.pods = Pods(self.cluster, KEYS, self.clock, virtual_nodes=self.nodes.virtual_names)
         self.nodes.subscribe(lambda _before, _after: self.pods.reclassify())
         self.virtual = VirtualNodes(
