@@ -2,7 +2,7 @@
 
 A figure stands beside its floor: the same thing done without mcs, on the same parts, in the same
 run. On another machine only the ratio means something. Lines go to stdout, so that they can be
-kept and compared; the table goes to stderr.
+kept and compared; the table, in Markdown and with the machine above it, goes to stderr.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
-from rich.console import Console
-from rich.table import Table
+
+from bench.machine import machine
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,19 +56,25 @@ class Report:
 
 
 def show(figures: Iterable[Figure]) -> None:
-    """All figures as a table, on stderr."""
-    table = Table(title="figures", title_justify="left", box=None, header_style="bold")
-    for name in ("bench", "case"):
-        table.add_column(name, overflow="fold")
-    for name in ("value", "floor", "ratio"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("unit", no_wrap=True)
-    for figure in figures:
-        table.add_row(
-            *(figure.bench, figure.case, _text(figure.value), _text(figure.floor)),
-            *(_text(figure.ratio), figure.unit),
-        )
-    Console(file=sys.stderr, width=None if sys.stderr.isatty() else 120).print(table)
+    """All figures as a table, on stderr; profiles are for those who keep the lines."""
+    shown = [figure for figure in figures if not figure.case.startswith("profile of")]
+    print(f"\n{machine().told}\n\n{markdown(shown)}", file=sys.stderr, flush=True)
+
+
+def markdown(figures: Iterable[Figure]) -> str:
+    """A table of figures."""
+    rows = [("bench", "case", "value", "unit", "floor", "ratio")]
+    rows += [
+        (each.bench, each.case, text(each.value), each.unit, text(each.floor), text(each.ratio))
+        for each in figures
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
+        for row in rows
+    ]
+    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
+    return "\n".join([lines[0], rule, *lines[1:]])
 
 
 def arguments(doc: str | None, **options: Any) -> argparse.Namespace:
@@ -101,5 +107,8 @@ def _rounded(value: float) -> float:
     return float(f"{value:.4g}")
 
 
-def _text(value: float | None) -> str:
-    return "" if value is None else f"{value:g}"
+def text(value: float | None) -> str:
+    """A number as people read it: 1,234,000 and 0.00123."""
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:g}"
