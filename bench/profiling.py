@@ -46,8 +46,8 @@ class Samples:
         return self.functions.total()
 
     def shares(self, stages: Mapping[str, str], otherwise: str) -> dict[str, float]:
-        """The share of each stage: a sample belongs to the stage of its innermost function whose
-        ``module.function`` starts with a key of ``stages``, else to ``otherwise``.
+        """The share of each stage. A sample belongs to the first key of ``stages`` with which any
+        ``module.function`` on its stack begins, else to ``otherwise``.
         """
         found: Counter[str] = Counter(dict.fromkeys((*stages.values(), otherwise), 0))
         for stack, count in self._stacks.items():
@@ -72,8 +72,7 @@ class Samples:
 
 
 def _stage(stack: tuple[str, ...], stages: Mapping[str, str]) -> str:
-    for function in stack:
-        for prefix, stage in stages.items():
-            if function.startswith(prefix):
-                return stage
+    for prefix, stage in stages.items():
+        if any(function.startswith(prefix) for function in stack):
+            return stage
     return ""

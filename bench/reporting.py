@@ -45,7 +45,7 @@ class Report:
             value=_rounded(value),
             unit=unit,
             floor=None if floor is None else _rounded(floor),
-            ratio=round(value / floor, 2) if floor else None,
+            ratio=float(f"{value / floor:.3g}") if floor else None,
         )
         self.figures.append(figure)
         print(json.dumps(msgspec.to_builtins(figure)), flush=True)
