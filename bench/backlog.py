@@ -81,8 +81,10 @@ class Queue:
         self._fold(_SLICE)
         return self.core.cycle()
 
-    def submit(self, pods: int, asked: list[Shape], **changed: str) -> None:
-        """Pods of the first cluster, shapes in turn, all at once."""
+    def submit(
+        self, pods: int, asked: list[Shape], *, settled: bool = False, **changed: str
+    ) -> None:
+        """Pods of the first cluster, shapes in turn, all at once; ``settled``: and decided on."""
         told = []
         for number in range(pods):
             event = proxy(self._submitted, asked[number % len(asked)])
@@ -90,6 +92,8 @@ class Queue:
             told.append(_changed(event, changed) if changed else event)
         for part in chunks(told, _FRAME):
             self.feed.observe(self.names[0], subjects.PROXY, *part)
+        if settled:
+            self.settle()
 
     def free(self, pods: int) -> Freed:
         """So many nodes of the second cluster lose their own pod, each with room for one."""
@@ -186,9 +190,9 @@ def sharing(report: Report, make: Callable[[], Queue], pods: int) -> None:
     small, tenth = Shape({"cpu": 10, "memory": 1 << 20}), pods // 10
     unreadable = MANIFEST[:-5]
     alone = make().stranger(_nothing)
-    nuisances: dict[str, Callable[[Queue], object]] = {
+    nuisances: dict[str, Callable[[Queue], None]] = {
         "a cluster flaps": lambda _: None,
-        f"a cluster flaps, {pods} wait": lambda q: (q.submit(pods, [_ASKED]), q.settle()),
+        f"a cluster flaps, {pods} wait": lambda q: q.submit(pods, [_ASKED], settled=True),
         f"{pods} pods of one namespace that fit nowhere": lambda q: q.submit(pods, [_ASKED]),
         f"{pods} pods of one namespace that fit": lambda q: q.submit(pods, [small]),
         f"{tenth} distinct shapes": lambda q: q.submit(tenth, shapes(tenth)),

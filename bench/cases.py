@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -195,7 +196,7 @@ def lives(clusters: int, count: int, events: int) -> Case:
             (Phase.RUNNING, True),
             (Phase.SUCCEEDED, True),
         ):
-            tell(log.feed, placed, lambda each, p=phase, b=bound: delegate(each, p, bound=b))
+            tell(log.feed, placed, partial(delegate, phase=phase, bound=bound))
         for each in placed:
             named = {"namespace": each.namespace, "name": each.name}
             log.feed.observe(each.source, subjects.PROXY, ProxyGone(uid=each.uid, **named))
@@ -212,7 +213,7 @@ def tell(feed: Feed, placed: list[PodPlaced], event: Callable[[PodPlaced], Obser
         feed.observe(target, subjects.delegate_channel(source), *events)
 
 
-def delegate(placed: PodPlaced, phase: Phase, *, bound: bool) -> DelegateObserved:
+def delegate(placed: PodPlaced, *, phase: Phase, bound: bool) -> DelegateObserved:
     """What the target tells of a delegate."""
     return DelegateObserved(
         placement=placed.placement,
