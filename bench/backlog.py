@@ -169,7 +169,7 @@ def unchanged(report: Report, queue: Queue, count: int) -> None:
             cycles.append(queue.step())
         assert not any(cycle.events for cycle in cycles), "nothing is decided anew"
         took = min(cycle.schedule_s for cycle in cycles)
-        report.add(f"{count} wait, {what}: a cycle", 1000 * took, "ms")
+        report.add(f"queue of {count}, {what}: a cycle", 1000 * took, "ms")
 
 
 def freed(report: Report, queue: Queue, count: int, pods: int) -> None:
@@ -177,7 +177,7 @@ def freed(report: Report, queue: Queue, count: int, pods: int) -> None:
     found = queue.free(pods)
     moved = [placed.uid for cycle in found.cycles for placed in cycle.placed]
     assert moved == found.first, "the first of the queue move, in its order"
-    name = f"{count} wait, room for {pods}"
+    name = f"queue of {count}, room for {pods}"
     took = sum(cycle.schedule_s for cycle in found.cycles)
     report.add(f"{name}: deciding", 1000 * took, "ms")
     report.add(f"{name}: deciding, each", 1e6 * took / pods, "us")
@@ -236,7 +236,7 @@ def main() -> None:
         cycles = queue.settle()
         told, took = sum(c.deferred for c in cycles), sum(c.whole_s for c in cycles)
         assert told == count, "everybody is told once"
-        report.add(f"{count} wait: telling each why", 1e6 * took / told, "us")
+        report.add(f"queue of {count}: telling each why", 1e6 * took / told, "us")
         unchanged(report, queue, count)
         for pods in (1, 10, 30):
             freed(report, queue, count, pods)

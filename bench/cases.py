@@ -17,7 +17,7 @@ from bench.cycles import Core
 from bench.feeding import Feed, chunks, cluster_names, local_pod, proxy, uid
 from bench.recorded import Recording, recorded
 from bench.shapes import node, node_name, shapes
-from mcs.events import observations, subjects
+from mcs.events import subjects
 from mcs.events.decisions import PodPlaced
 from mcs.events.frames import DecisionFrame
 from mcs.events.observations import (
@@ -28,6 +28,7 @@ from mcs.events.observations import (
     Phase,
     PodGone,
     PodObserved,
+    PodsObserved,
     ProxyGone,
 )
 from mcs.ports import Stored, Stream
@@ -39,8 +40,6 @@ _STATUS: Final = msgspec.Raw(
     b'"state":{"running":{"startedAt":"2026-01-01T00:00:01Z"}}}]}'
 )
 _COLUMN: Final = 4000  # pods in one event of columns: a frame of 256 KiB
-Columns: Any = getattr(observations, "PodsObserved", None)
-"""The event that tells of many pods at once, where this version has it."""
 
 
 class Case(NamedTuple):
@@ -124,7 +123,7 @@ def columned(pods: Iterator[PodObserved]) -> Iterator[Observation]:
         nodes, node = _numbered([pod.node for pod in part])
         namespaces, namespace = _numbered([pod.namespace for pod in part])
         texts, ask = _numbered([msgspec.json.encode(pod.requests) for pod in part])
-        yield Columns(
+        yield PodsObserved(
             nodes=nodes,
             namespaces=namespaces,
             asks=tuple(msgspec.json.decode(text) for text in texts),

@@ -87,12 +87,11 @@ def main() -> None:
     makers: list[Callable[[], Case]] = [
         lambda: cases.nodes(*size),
         lambda: cases.pods(*size, options.pods, columns=False),
+        lambda: cases.pods(*size, options.pods, columns=True),
         lambda: cases.changes(*size, options.events),
         lambda: cases.lives(options.clusters, min(50, options.nodes), options.events // 4),
         lambda: cases.mixed(options.events),
     ]
-    if cases.Columns is not None:
-        makers.insert(2, lambda: cases.pods(*size, options.pods, columns=True))
     report = Report("fold")
     for make in makers:
         case = make()

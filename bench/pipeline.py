@@ -29,7 +29,9 @@ from bench.reporting import Report, arguments, percentile, say
 from mcs.adapters.jetstream import JetStream, connect
 from mcs.adapters.streams import apply_streams
 from mcs.events import subjects
+from mcs.events.decisions import PodPlaced
 from mcs.events.frames import DecisionFrame, ObservationFrame
+from mcs.events.observations import ProxyObserved
 from mcs.ports import Stream
 from tools.api import Api
 from tools.free_ports import reserve_port
@@ -68,17 +70,17 @@ async def latencies(log: JetStream, load: Load, uids: set[str]) -> list[float]:
     await reader.close()
     found: list[float] = []
     for stored in load.decided:
-        frames: msgspec.json.Decoder[Any] = _decisions
-        if stored.data.startswith(b'{"schema":1,"source"'):
-            frames = _observations  # an echo's
-        told = _uids(frames.decode(stored.data))
+        echoed = _MARKS["echo"] in stored.data
+        decode = _observations.decode if echoed else _decisions.decode
+        told = _uids(decode(stored.data))
         found += [(stored.time_ns - arrived[uid]) / 1e9 for uid in told if uid in uids]
     assert len(found) == len(uids), "each pod is placed once"
     return found
 
 
 def _uids(frame: ObservationFrame | DecisionFrame) -> list[str]:
-    return [event.uid for event in frame.events if hasattr(event, "uid")]
+    events = (event for event in frame.events if isinstance(event, ProxyObserved | PodPlaced))
+    return [event.uid for event in events]
 
 
 @contextlib.asynccontextmanager

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from types import FrameType, TracebackType
 from typing import Final, Self
 
-from bench.reporting import Report
+from bench.reporting import PROFILE, Report
 
 _INTERVAL_S: Final = 0.002
 _SHOWN: Final = 10
@@ -57,7 +57,7 @@ class Samples:
     def report(self, report: Report, case: str) -> None:
         """The functions that took most, each with its share of the samples."""
         for function, count in self.functions.most_common(_SHOWN):
-            report.add(f"profile of {case}: {function}", 100 * count / self.count, "%")
+            report.add(f"{PROFILE}{case}: {function}", 100 * count / self.count, "%")
 
     def _take(self, _: int, frame: FrameType | None) -> None:
         stack = []

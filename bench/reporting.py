@@ -12,7 +12,7 @@ import json
 import statistics
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -55,26 +55,34 @@ class Report:
         show(self.figures)
 
 
+PROFILE: Final = "profile of "
+"""How the case of a figure begins that is a function's share of a hot loop."""
+
+
 def show(figures: Iterable[Figure]) -> None:
     """All figures as a table, on stderr; profiles are for those who keep the lines."""
-    shown = [figure for figure in figures if not figure.case.startswith("profile of")]
+    shown = [figure for figure in figures if not figure.case.startswith(PROFILE)]
     print(f"\n{machine().told}\n\n{markdown(shown)}", file=sys.stderr, flush=True)
 
 
 def markdown(figures: Iterable[Figure]) -> str:
     """A table of figures."""
-    rows = [("bench", "case", "value", "unit", "floor", "ratio")]
-    rows += [
+    rows = [
         (each.bench, each.case, text(each.value), each.unit, text(each.floor), text(each.ratio))
         for each in figures
     ]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
-        for row in rows
+    return table(("bench", "case", "value", "unit", "floor", "ratio"), rows)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown, its columns aligned."""
+    lines = [head, *rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    told = [
+        "| " + " | ".join(map(str.ljust, cells, widths)) + " |"
+        for cells in [head, ["-" * width for width in widths], *lines[1:]]
     ]
-    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
-    return "\n".join([lines[0], rule, *lines[1:]])
+    return "\n".join(told)
 
 
 def arguments(doc: str | None, **options: Any) -> argparse.Namespace:

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from bench.cases import columned
 from bench.cycles import Core
 from bench.feeding import Feed, cluster_names, local_pod, proxy
 from bench.shapes import Shape, node, node_name, shapes
@@ -105,7 +106,7 @@ def test_counting_is_exact_and_sees_c_functions_too():
 
 
 def test_an_event_is_folded_in_few_calls():
-    assert per_event(nodes=50) < 40
+    assert per_event(nodes=50) < 20
 
 
 def test_folding_costs_no_more_calls_in_a_cluster_with_ten_times_the_nodes():
@@ -117,7 +118,18 @@ def test_a_pod_of_a_full_account_is_folded_in_few_calls():
     pods = [local_pod(number, node_name(number % 50)) for number in range(1000)]
     feed.account("c0001", subjects.CAPACITY, [*(node(n) for n in range(50)), *pods])
 
-    assert calls(fold) / 1050 < 25
+    assert calls(fold) / 1050 < 20
+
+
+def test_a_pod_in_columns_is_folded_in_fewer_calls_than_one_by_itself():
+    pods = [local_pod(number, node_name(number % 50)) for number in range(1000)]
+    counts = []
+    for told in (pods, [*columned(iter(pods))]):
+        _, feed, fold = federation(1, 50)
+        feed.account("c0001", subjects.CAPACITY, told)
+        counts.append(calls(fold))
+
+    assert counts[1] < counts[0]
 
 
 def test_a_pod_is_placed_in_few_calls():
