@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import matplotlib as mpl
 from matplotlib.figure import Figure as Drawing
+from matplotlib.ticker import NullFormatter
 
 from bench.kept import kept
 from bench.reporting import say
@@ -102,6 +103,9 @@ def _draw(curve: Curve, file: Path) -> None:
     if not drawn:
         say(f"{curve.name}: nothing was measured")
         return
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter("{x:,g}")
+        axis.set_minor_formatter(NullFormatter())
     axes.legend(frameon=False)
     if run and run.short:
         axes.set_title("a short run", fontsize=10, loc="left")

@@ -68,17 +68,20 @@ def aims(_: str) -> str:
     for bench, group in groupby(AIMS, lambda aim: aim.bench):
         run = kept(bench)
         found = {each.case: each for each in (run.figures if run else [])}
-        size = " (short)" if run and run.short else ""
-        rows += [(bench + size, aim.case, *_verdict(aim, found.get(aim.case))) for aim in group]
+        short = bool(run and run.short)
+        for aim in group:
+            verdict = _verdict(aim, found.get(aim.case), short=short)
+            rows.append((bench, aim.case, *verdict))
     return table(("bench", "case", "aim", "measured", ""), rows)
 
 
-def _verdict(aim: Aim, figure: Figure | None) -> tuple[str, str, str]:
+def _verdict(aim: Aim, figure: Figure | None, *, short: bool) -> tuple[str, str, str]:
     bound = f"{'≤' if aim.most else '≥'} {text(aim.value)}"
     if figure is None:
         return bound, "", "not measured"
     met = figure.value <= aim.value if aim.most else figure.value >= aim.value
-    return f"{bound} {figure.unit}", text(figure.value), "met" if met else "not met"
+    told = "not judged: a short run" if short else "met" if met else "not met"
+    return f"{bound} {figure.unit}", text(figure.value), told
 
 
 def _beside(figure: Figure) -> tuple[str, str]:

@@ -27,14 +27,26 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.fixture
-def _run(folder):
+def keep(*, short):
     figures = [
         figure("mixed", 600_000, floor=1_200_000),
         figure("steady changes", 10),
         figure(f"{PROFILE}mixed: fold", 40, "%"),
     ]
-    kept.keep("fold", Kept(machine=MACHINE, short=True, figures=figures))
+    kept.keep("fold", Kept(machine=MACHINE, short=short, figures=figures))
+
+
+@pytest.fixture
+def _run(folder):
+    keep(short=True)
+
+
+def verdicts():
+    return {
+        line.split("|")[2].strip(): line.split("|")[-2].strip()
+        for line in block("aims").splitlines()
+        if line.startswith("| fold")
+    }
 
 
 def block(words):
@@ -80,17 +92,18 @@ def test_the_machine_is_told_and_that_the_run_was_a_short_one():
     assert "short run" in told
 
 
-@pytest.mark.usefixtures("_run")
+@pytest.mark.usefixtures("folder")
 def test_an_aim_is_met_or_not_or_not_measured():
-    rows = {
-        line.split("|")[2].strip(): line.split("|")[-2].strip()
-        for line in block("aims").splitlines()
-        if line.startswith("| fold")
-    }
+    keep(short=False)
 
-    assert rows["mixed"] == "met"
-    assert rows["steady changes"] == "not met"
-    assert rows["full account of nodes"] == "not measured"
+    assert verdicts()["mixed"] == "met"
+    assert verdicts()["steady changes"] == "not met"
+    assert verdicts()["full account of nodes"] == "not measured"
+
+
+@pytest.mark.usefixtures("_run")
+def test_no_aim_is_judged_by_a_short_run():
+    assert set(verdicts().values()) == {"not judged: a short run", "not measured"}
 
 
 @pytest.mark.usefixtures("folder")
