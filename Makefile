@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 FROM ?= 0
 SEEDS ?= 1000
 
-.PHONY: help demo demo-kubernetes lint check test sim chaos parts bench clean
+.PHONY: help demo demo-kubernetes lint check test sim chaos parts bench bench-full clean
 
 help:
 	@echo "make demo             the main job on embedded parts, live in this terminal"
@@ -14,7 +14,8 @@ help:
 	@echo "make test             all tests, with real NATS and real Kubernetes"
 	@echo "make sim SEEDS=1000   the simulator on many seeds; FROM=… for others; goes on where it was"
 	@echo "make chaos SEED=7     real parts killed and paused at random; SECONDS=… for longer"
-	@echo "make bench            measured figures, each beside its floor"
+	@echo "make bench            measured figures, each beside its floor: a short form, 15 minutes"
+	@echo "make bench-full       the whole, kept in docs/performance; needs the machine for itself"
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "mcs needs Python 3.11 or later")'
@@ -51,8 +52,16 @@ sim: $(VENV)/ready
 parts: $(VENV)/ready
 	$(BIN)/python -m tools.parts
 
-bench: $(VENV)/ready
-	$(BIN)/python -m bench $(ARGS)
+$(VENV)/bench: $(VENV)/ready
+	$(BIN)/python -m pip install --quiet --group bench
+	touch $@
+
+bench: $(VENV)/bench
+	$(BIN)/python -m bench --short $(ARGS)
+
+bench-full: $(VENV)/bench
+	$(BIN)/python -m bench --keep $(ARGS)
+	$(BIN)/python -m bench.tell
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

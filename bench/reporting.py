@@ -2,7 +2,7 @@
 
 A figure stands beside its floor: the same thing done without mcs, on the same parts, in the same
 run. On another machine only the ratio means something. Lines go to stdout, so that they can be
-kept and compared; the table goes to stderr.
+kept and compared; the table, in Markdown and with the machine above it, goes to stderr.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import json
 import statistics
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
-from rich.console import Console
-from rich.table import Table
+
+from bench.machine import machine
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +45,7 @@ class Report:
             value=_rounded(value),
             unit=unit,
             floor=None if floor is None else _rounded(floor),
-            ratio=round(value / floor, 2) if floor else None,
+            ratio=float(f"{value / floor:.3g}") if floor else None,
         )
         self.figures.append(figure)
         print(json.dumps(msgspec.to_builtins(figure)), flush=True)
@@ -55,20 +55,34 @@ class Report:
         show(self.figures)
 
 
+PROFILE: Final = "profile of "
+"""How the case of a figure begins that is a function's share of a hot loop."""
+
+
 def show(figures: Iterable[Figure]) -> None:
-    """All figures as a table, on stderr."""
-    table = Table(title="figures", title_justify="left", box=None, header_style="bold")
-    for name in ("bench", "case"):
-        table.add_column(name, overflow="fold")
-    for name in ("value", "floor", "ratio"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("unit", no_wrap=True)
-    for figure in figures:
-        table.add_row(
-            *(figure.bench, figure.case, _text(figure.value), _text(figure.floor)),
-            *(_text(figure.ratio), figure.unit),
-        )
-    Console(file=sys.stderr, width=None if sys.stderr.isatty() else 120).print(table)
+    """All figures as a table, on stderr; profiles are for those who keep the lines."""
+    shown = [figure for figure in figures if not figure.case.startswith(PROFILE)]
+    print(f"\n{machine().told}\n\n{markdown(shown)}", file=sys.stderr, flush=True)
+
+
+def markdown(figures: Iterable[Figure]) -> str:
+    """A table of figures."""
+    rows = [
+        (each.bench, each.case, text(each.value), each.unit, text(each.floor), text(each.ratio))
+        for each in figures
+    ]
+    return table(("bench", "case", "value", "unit", "floor", "ratio"), rows)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown, its columns aligned."""
+    lines = [head, *rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    told = [
+        "| " + " | ".join(map(str.ljust, cells, widths)) + " |"
+        for cells in [head, ["-" * width for width in widths], *lines[1:]]
+    ]
+    return "\n".join(told)
 
 
 def arguments(doc: str | None, **options: Any) -> argparse.Namespace:
@@ -101,5 +115,8 @@ def _rounded(value: float) -> float:
     return float(f"{value:.4g}")
 
 
-def _text(value: float | None) -> str:
-    return "" if value is None else f"{value:g}"
+def text(value: float | None) -> str:
+    """A number as people read it: 1,234,000 and 0.00123."""
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:g}"
