@@ -14,7 +14,7 @@ def test_every_workload_is_on_the_page_as_it_is_told():
     text = PAGE.read_text()
 
     assert [f"| `{name}` | {told} |" in text for name, (told, _) in KINDS.items()] == [True] * 4
-    assert f"for {ASKED:.0%}".replace("%", " %") in text
+    assert f"is {ASKED:.0%}".replace("%", " %") in text
 
 
 def test_the_columns_of_a_trace_are_on_the_page():

@@ -1,7 +1,7 @@
 """Workloads made from a seed: small models of what federations are made for.
 
-All of them ask, on average over their arrivals, for ``ASKED`` of the federation's cpu; they differ
-in how this is spread over time, over sources and over sizes of pods.
+The work of all pods (cpu times duration) is ``ASKED`` of what the federation's cpu can do while
+they arrive; workloads differ in how it is spread over time, over sources and over sizes of pods.
 """
 
 from __future__ import annotations

@@ -126,8 +126,14 @@ class Workload:
         return sum(node.allocatable.get(resource, 0) for node in nodes)
 
     def asked(self, resource: str) -> float:
-        """What the pods ask for, on average while they arrive, as a share of what there is."""
-        work = sum(pod.shape.requests.get(resource, 0) * pod.duration_s for pod in self.pods)
+        """What the pods ask for, on average while they arrive, as a share of what there is; were
+        each started when it arrives.
+        """
+        last_s = self.pods[-1].arrival_s if self.pods else 0
+        work = sum(
+            pod.shape.requests.get(resource, 0) * min(pod.duration_s, last_s - pod.arrival_s)
+            for pod in self.pods
+        )
         return work / max(1, self.capacity(resource) * self.lasts_s)
 
     def faster(self, times: float) -> Workload:
