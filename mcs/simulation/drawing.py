@@ -45,6 +45,8 @@ from mcs.simulation.plan import (
 _SETTLED_S: Final = 4.0  # by now everybody has joined, unless something happens to them
 _DAMAGED: Final = 40  # one plan in so many loses acknowledged messages
 _CALM: Final = 25  # one in so many has no accidents
+_BAD_FIRST: Final = 0.1  # of the processes, appends fail from their first start on
+_BAD_AGAIN: Final = 0.4  # of those that were killed, from their next one
 
 
 def draw(seed: int) -> Plan:
@@ -58,7 +60,9 @@ def draw(seed: int) -> Plan:
     if seed % _CALM:
         chance = _random(seed, "accidents")
         drawn = _Accidents(chance, clusters, schedulers, act_one_s)
-        accidents = drawn.all(lost=not seed % _DAMAGED)
+        found = drawn.all(lost=not seed % _DAMAGED)
+        found += _bad_starts(_random(seed, "starts"), found, drawn.processes, act_one_s)
+        accidents = tuple(sorted(found, key=lambda item: item.at_s))
     return Plan(
         seed=seed,
         clusters=clusters,
@@ -97,6 +101,25 @@ def _clusters(random: Random, limits: Random) -> tuple[ClusterPlan, ...]:
             )
         )
     return tuple(found)
+
+
+def _bad_starts(
+    random: Random, accidents: list[Accident], processes: list[str], act_s: float
+) -> list[Accident]:
+    """Appends that fail when a process starts: what it says first is what all others build on."""
+    starts = [(process, 0.0) for process in processes if random.random() < _BAD_FIRST]
+    kills = (item for item in accidents if isinstance(item, Kill))
+    starts += [(k.process, k.at_s + k.down_s) for k in kills if random.random() < _BAD_AGAIN]
+    return [
+        BadAppends(
+            at_s=round(at_s, 2),
+            process=process,
+            for_s=round(random.uniform(3, 25), 2),
+            rate=random.choice((40, 80)),
+        )
+        for process, at_s in starts
+        if at_s < act_s * 0.95
+    ]
 
 
 class _Work:
@@ -210,9 +233,9 @@ class _Accidents:
     ) -> None:
         self._random, self._act_s = random, act_s
         self._names = [cluster.name for cluster in clusters]
-        self._processes = processes(clusters, schedulers)
+        self.processes = processes(clusters, schedulers)
 
-    def all(self, *, lost: bool) -> tuple[Accident, ...]:
+    def all(self, *, lost: bool) -> list[Accident]:
         """Some of all kinds; ``lost``: also a loss of acknowledged messages."""
         random = self._random
         kinds: list[Callable[[], Accident]] = [
@@ -224,7 +247,7 @@ class _Accidents:
         found = [random.choice(kinds)() for _ in range(random.choice((1, 3, 6, 12, 20)))]
         if lost:
             found.append(self._lose_tail())
-        return tuple(sorted(found, key=lambda item: item.at_s))
+        return found
 
     def _at_s(self) -> float:
         return round(self._random.uniform(0.5, self._act_s * 0.95), 2)
@@ -234,7 +257,7 @@ class _Accidents:
         return round(random.choice((0.3, 2.0, 6.0, 12.0)) * random.uniform(0.5, 2.0), 2)
 
     def _process(self) -> str:
-        return self._random.choice(self._processes)
+        return self._random.choice(self.processes)
 
     def _cluster(self) -> str:
         return self._random.choice(self._names)
