@@ -38,12 +38,12 @@ def subject_of(event: Decision) -> str:
 
 
 class Budget:
-    """Takes decisions until the cycle is full; the first one always fits."""
+    """Takes decisions until the cycle is full; the first one always fits. ``bytes``: so far."""
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
         self._events: list[Decision] = []
-        self._bytes = self._frames = 0
+        self.bytes = self._frames = 0
         self._by_subject: dict[str, int] = {}
 
     @property
@@ -77,7 +77,7 @@ class Budget:
         for subject, size in more.items():
             before = self._by_subject.get(subject, 0)
             frames += _frames(before + size) - _frames(before)
-        total = self._bytes + sum(more.values())
+        total = self.bytes + sum(more.values())
         return total <= self._policy.cycle_bytes and frames <= self._policy.cycle_frames
 
     def _add(self, events: Sequence[Decision], sizes: Mapping[str, int]) -> None:
@@ -86,7 +86,7 @@ class Budget:
             before = self._by_subject.get(subject, 0)
             self._frames += _frames(before + size) - _frames(before)
             self._by_subject[subject] = before + size
-            self._bytes += size
+            self.bytes += size
 
 
 def _frames(size: int) -> int:

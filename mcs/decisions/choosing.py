@@ -41,6 +41,15 @@ class Choosing:
         self._policy_text = state.policy.score
         self._policy = recorded(state.policy.score)
 
+    def stands(self, state: State) -> object:
+        """All that places and reasons follow from, so that equals give the same."""
+        return (
+            self.scores.stands,
+            self.openness.key,
+            state.backlog.version,
+            self._policy_text,
+        )
+
     def choose(self, line: Line, among: Sequence[str] | None = None) -> Choice | None:
         """The best place for the next pod of a line, in one of the clusters ``among`` which it is
         to be; None: it fits nowhere.
@@ -109,6 +118,5 @@ class Choosing:
         where = self.openness.of(line.kind)
         if among is not None:
             where = where & np.isin(self.openness.clusters, among)
-        # The name of a group matters to nobody here: thousands of them ask for the same.
-        key = (self._policy_text, line.kind._replace(gang=("", "")), among is not None)
+        key = (self._policy_text, line.kind.place, among is not None)
         return self.scores.contest(key, shape, where)

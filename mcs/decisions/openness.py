@@ -25,8 +25,10 @@ class Openness:
         self._homes = members
         self._shut = [_shut(member) for member in self.members]
         self.key = (
+            self.clusters,
             self._shut,
             [member.removing for member in self.members],
+            [name for name in members if self.speaks(name)],
             [(name, dict(home.cordons)) for name, home in sorted(members.items()) if home.cordons],
         )
         self._made: dict[tuple[str, str, tuple[str, ...]], Open] = {}

@@ -5,11 +5,17 @@ and is booked on one node there, so that the next pod sees what is left. Pods st
 kind; a line whose first pod finds no place is done with for this cycle, since capacity only shrinks
 within one. When all that can be placed is placed, those left over are told why, each once for the
 same reasons: so they are told what is true at the end.
+
+A cycle has a budget, and each namespace its share of it. What one namespace asks beyond that comes
+after the others' shares, so nobody who submits a hundred thousand pods delays anybody else's first
+ones: these are decided by the first cycle that has folded them.
 """
 
 from __future__ import annotations
 
 import heapq
+import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -46,17 +52,21 @@ class Queue:
         self._heads = [(next(each), number) for number, each in enumerate(self._each)]
         heapq.heapify(self._heads)
 
-    def __iter__(self) -> Iterator[tuple[int, Line, str]]:
-        """Line number, line and uid of the next pod; its line ends there, unless it goes on."""
+    def __iter__(self) -> Iterator[tuple[int, Line, Order]]:
+        """Line number, line and place of the next pod; its line ends there, unless it goes on."""
         while self._heads:
             order, number = heapq.heappop(self._heads)
-            yield number, self._lines[number], order[2]
+            yield number, self._lines[number], order
 
     def go_on(self, number: int) -> None:
         """Let the line's next pod have its turn."""
         order = next(self._each[number], None)
         if order is not None:
             heapq.heappush(self._heads, (order, number))
+
+    def again(self, order: Order, number: int) -> None:
+        """Let this pod of a line have another turn."""
+        heapq.heappush(self._heads, (order, number))
 
 
 class Stalled(NamedTuple):
@@ -82,40 +92,72 @@ class Placing:
 
     def run(self) -> bool:
         """Place, then defer; False when the budget ended first."""
+        settled = self._choosing.stands(self._state)
+        if settled == self._choosing.scores.settled:
+            return True  # nobody could be told anything new
         lines = [
             line
             for line in self._state.backlog.lines.values()
             if self._choosing.openness.speaks(line.kind.source) and not line.kind.unreadable
         ]
-        return self._place(lines) and all(self._defer(stalled) for stalled in self._stalled)
+        before = self._budget.bytes
+        if not self._place(lines) or not all(self._defer(stalled) for stalled in self._stalled):
+            return False
+        if self._budget.bytes == before:
+            self._choosing.scores.settled = settled
+        return True
 
     def _place(self, lines: list[Line]) -> bool:
-        """Place all pods that fit somewhere, in the order of all lines together."""
-        queue = Queue(lines)
-        for number, line, uid in queue:
-            followed = line
-            if line.kind.gang[1]:
-                outcome = self._group(self._state.backlog.proxies[uid].gang)
-                if outcome is None:
-                    return False
-                if outcome.places:
-                    continue  # later ones have their turn when these are seen to have a place
-                if outcome.told is not None or not outcome.room:
-                    self._stalled.append(Stalled(line, line, outcome.told))
+        """Place all pods that fit somewhere, in the order of all lines together: each namespace up
+        to its share of the budget first, then whoever is left.
+        """
+        queue, aside = Queue(lines), list[tuple[Order, int]]()
+        spent: Counter[tuple[str, str]] = Counter()
+        share = self._share({(line.kind.source, line.kind.namespace) for line in lines})
+        while True:
+            for number, line, order in queue:
+                whose = (line.kind.source, line.kind.namespace)
+                if spent[whose] > share:
+                    aside.append((order, number))
                     continue
-                followed = led_line(line, outcome.led)
-            choice = self._choosing.choose(followed)
-            if choice is None:
-                self._stalled.append(Stalled(line, followed, None))
-                continue
-            event = self._decision(self._state.backlog.proxies[uid], choice)
-            if not self._budget.take(event):
+                before = self._budget.bytes
+                if not self._turn(queue, number, line, order[2]):
+                    return False
+                spent[whose] += self._budget.bytes - before
+            if not aside:
+                return True
+            for order, number in aside:
+                queue.again(order, number)
+            aside, share = [], math.inf
+
+    def _share(self, namespaces: set[tuple[str, str]]) -> float:
+        return self._state.policy.cycle_bytes // max(1, len(namespaces))
+
+    def _turn(self, queue: Queue, number: int, line: Line, uid: str) -> bool:
+        """Place the next pod of a line; False when the budget ended."""
+        followed = line
+        if line.kind.group:
+            outcome = self._group(self._state.backlog.proxies[uid].gang)
+            if outcome is None:
                 return False
-            if isinstance(event, PodPlaced):
-                self._choosing.book(choice, event.requests)
-                self._named(event)
-            self._done.add(uid)
-            queue.go_on(number)
+            if outcome.places:
+                return True  # later ones have their turn when these are seen to have a place
+            if outcome.told is not None or not outcome.room:
+                self._stalled.append(Stalled(line, line, outcome.told))
+                return True
+            followed = led_line(line, outcome.led)
+        choice = self._choosing.choose(followed)
+        if choice is None:
+            self._stalled.append(Stalled(line, followed, None))
+            return True
+        event = self._decision(self._state.backlog.proxies[uid], choice)
+        if not self._budget.take(event):
+            return False
+        if isinstance(event, PodPlaced):
+            self._choosing.book(choice, event.requests)
+            self._named(event)
+        self._done.add(uid)
+        queue.go_on(number)
         return True
 
     def _group(self, gang: Gang) -> Outcome | None:
@@ -167,7 +209,7 @@ class Placing:
         told, proxies = stalled.told, self._state.backlog.proxies
         if told is None:
             reasons = self._choosing.reasons(stalled.judged)
-            told = Told(partly(reasons) if stalled.line.kind.gang[1] else reasons)
+            told = Told(partly(reasons) if stalled.line.kind.group else reasons)
         news = [proxies[uid] for uid in stalled.line.to_tell(told) - self._done]
         news.sort(key=lambda proxy: proxy.order)
         return all(self._budget.take(_deferred(proxy, told)) for proxy in news)

@@ -97,6 +97,7 @@ class Scores:
         self._rooms: OrderedDict[tuple[int, int], Rooms] = OrderedDict()
         self._rooms_bytes = 0
         self.position = np.full(len(self.clusters), -1, np.int64)
+        self.settled: object = None  # how all stood when nobody could be told anything new
         self._left: dict[str, Column] = {}
         self._totals: dict[str, Column] = {}
         self.refresh()
@@ -110,6 +111,11 @@ class Scores:
             return kept
         inventory.derived = made = cls(inventory, clusters)
         return made
+
+    @property
+    def stands(self) -> tuple[int, int]:
+        """Changes so far: as long as it stays, so does every answer."""
+        return self._changes.end, self._changes.restarted
 
     @property
     def grown(self) -> bool:

@@ -106,6 +106,7 @@ class Backlog:
         self.groups: dict[Gang, Members] = {}
         self.leaving: dict[str, None] = {}
         self.now_ms = 0
+        self.version = 0  # how often lines or groups changed
         self._digest: Digest[str] = Digest()
         self._queued: dict[str, tuple[Line, Order, Told | None]] = {}
         self._ganged: dict[str, Gang] = {}
@@ -209,6 +210,7 @@ class Backlog:
 
     def _requeue(self, uid: str, proxy: Proxy | None) -> None:
         """Put a proxy into the line where it belongs, or into none."""
+        self.version += 1
         queued = self._queued.pop(uid, None)
         waits = proxy is not None and proxy.waits
         if queued is not None:
@@ -232,7 +234,9 @@ class Backlog:
             self.groups[before].remove(uid)
         if proxy is not None and proxy.group is not None and not proxy.leaving:
             members = self.groups.setdefault(proxy.gang, Members())
-            order = proxy.order if uid in self._queued else None
+            queued = self._queued.get(uid)
+            waits = queued is not None and not queued[0].kind.unreadable
+            order = proxy.order if waits else None
             members.set(uid, proxy.group, order, served=proxy.placed or proxy.ended)
             self._ganged[uid] = proxy.gang
         if before is not None and not self.groups[before].stated:
@@ -246,11 +250,12 @@ class Backlog:
                 heapq.heappush(self._resting, (backoff.until_ms, proxy.uid))
         return Kind(
             source=proxy.source,
+            namespace=proxy.namespace,
             pin=proxy.cluster,
             shape=_encoder.encode((proxy.requests, proxy.constraints)),
             blocked=tuple(blocked),
             unreadable=_unreadable(proxy),
-            gang=(proxy.namespace, proxy.group.name) if proxy.group else ("", ""),
+            group=proxy.group.name if proxy.group else "",
         )
 
 

@@ -1,9 +1,9 @@
 """Pods that wait, in lines: those that placement cannot tell apart stand in one.
 
-Pods of one line have the same source, pin, requests and constraints, and the same clusters that
-failed them lately. So what is true of the first one is true of all: when it finds no place, nobody
-behind it does, and the reasons are the same. A line knows which of its pods were told which
-reasons, so that a hundred thousand of them cost nothing while nothing changes.
+Pods of one line have the same source and namespace, pin, requests and constraints, and the same
+clusters that failed them lately. So what is true of the first one is true of all: when it finds no
+place, nobody behind it does, and the reasons are the same. A line knows which of its pods were told
+which reasons, so that a hundred thousand of them cost nothing while nothing changes.
 """
 
 from __future__ import annotations
@@ -33,16 +33,22 @@ class Kind(NamedTuple):
 
     ``shape``: their requests and constraints, as bytes; ``blocked``: the clusters that rest for
     them, and why; ``unreadable``: no cluster was to be asked, since their manifest says nothing;
-    ``gang``: namespace and name of their group. ``led``: the pin is where their group runs.
+    ``group``: the name of their group, if any. ``led``: the pin is where their group runs.
     """
 
     source: str
+    namespace: str
     pin: str
     shape: bytes
     blocked: tuple[tuple[str, str], ...] = ()
     unreadable: bool = False
-    gang: tuple[str, str] = ("", "")
+    group: str = ""
     led: bool = False
+
+    @property
+    def place(self) -> Kind:
+        """What clusters look at: neither the namespace nor the group's name."""
+        return self._replace(namespace="", group="")
 
 
 class _Audience:

@@ -213,9 +213,9 @@ OF_THE_CORE = (
         ("I2", "I8"),
         (
             Edit(
-                placing.Placing._place,
-                "self._stalled.append(Stalled(line, followed, None))\n                continue",
-                "self._stalled.append(Stalled(line, followed, None))\n                break",
+                placing.Placing._turn,
+                "self._stalled.append(Stalled(line, followed, None))\n            return True",
+                "self._stalled.append(Stalled(line, followed, None))\n            return False",
             ),
         ),
     ),
