@@ -33,6 +33,7 @@ from bench.cycles import Core
 from bench.feeding import Feed, chunks, cluster_names, local_pod, proxy
 from bench.reporting import Report, arguments, percentile, say
 from bench.shapes import Shape, node, node_name, shapes
+from mcs.adapters.branching import ForkBranch
 from mcs.adapters.clock import SystemClock
 from mcs.adapters.memory_snapshots import MemorySnapshots
 from mcs.events import subjects
@@ -151,7 +152,7 @@ async def fold(pipe: IO[bytes]) -> Took:
     """Fold what comes, and measure."""
     core, took, prefix = Core(clock=time.perf_counter), Took(), "account"
     store = _Store()
-    keeper = Keeper(store, SystemClock(), SchedulerSettings(snapshot_messages=1))
+    keeper = Keeper(store, ForkBranch(), SystemClock(), SchedulerSettings(snapshot_messages=1))
     keeper.begin(core.state, _STREAMS)
     while head := pipe.read(_HEAD.size):
         sequence, time_ns, subject_size, size = _HEAD.unpack(head)
@@ -175,7 +176,7 @@ async def fold(pipe: IO[bytes]) -> Took:
     with suppress(asyncio.CancelledError):
         await keeper.close()
     took.peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    took.waiting = len(core.state.backlog.waiting)
+    took.waiting = core.state.backlog.count
     return took
 
 

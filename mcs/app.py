@@ -187,6 +187,7 @@ async def _scheduler(
 ) -> None:
     from prometheus_client import CollectorRegistry
 
+    from mcs.adapters.branching import ForkBranch
     from mcs.adapters.clock import SystemClock
     from mcs.adapters.jetstream_snapshots import JetStreamSnapshots
     from mcs.adapters.metering import MeteredLog, meter_state
@@ -213,7 +214,16 @@ async def _scheduler(
             return
         metered = MeteredLog(log, clock, registry)
         snapshots = JetStreamSnapshots(log.connection)
-        scheduler = Scheduler(metered, log, clock, settings, draw_id=_draw_id, snapshots=snapshots)
+        scheduler = Scheduler(
+            metered,
+            log,
+            clock,
+            settings,
+            draw_id=_draw_id,
+            snapshots=snapshots,
+            branch=ForkBranch(),
+            on_active=keep_what_is_there,
+        )
         keep_what_is_there()
         running = asyncio.create_task(scheduler.run())
         stopping = asyncio.create_task(stop.wait())

@@ -126,6 +126,17 @@ class Snapshots(Protocol):
         """Drop one; nothing happens when there is none. Raises Unavailable."""
 
 
+class Branch(Protocol):
+    """Work on things as they are at one moment, while they go on changing."""
+
+    def start(self, work: Callable[[], bytes]) -> Awaitable[bytes]:
+        """Begin ``work``; the result comes when it is awaited, and nothing else that work does.
+
+        Raises (when awaited):
+            Unavailable: it ended without a result.
+        """
+
+
 class Mark(msgspec.Struct, frozen=True):
     """A message to be known again: ``digest`` is that of its subject and bytes."""
 

@@ -11,6 +11,7 @@ nothing more. A cycle has a budget; what does not fit is decided in the next one
 from __future__ import annotations
 
 from mcs.decisions.budget import Budget
+from mcs.decisions.choosing import Choosing
 from mcs.decisions.placing import place
 from mcs.decisions.reclaiming import reclaim
 from mcs.events.decisions import ClusterLost, ClusterRecovered, ClusterRemoved, Decision
@@ -29,6 +30,11 @@ def schedule(state: State, keys: Keys) -> tuple[Decision, ...]:
     if reclaim(state, budget):
         place(state, keys, budget)
     return budget.taken
+
+
+def prepare(state: State) -> None:
+    """Do beforehand what the first ``schedule`` would take long for; nothing follows from it."""
+    Choosing(state)
 
 
 def _cluster(

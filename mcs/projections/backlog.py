@@ -24,7 +24,7 @@ UNREADABLE: Final = Never(constraint="unreadable manifest")
 _encoder = msgspec.json.Encoder(order="sorted")
 
 
-class Backoff(msgspec.Struct):
+class Backoff(msgspec.Struct, gc=False):
     """A cluster that failed this proxy is not tried before ``until_ms`` of log time."""
 
     until_ms: int
@@ -32,7 +32,7 @@ class Backoff(msgspec.Struct):
     reason: str
 
 
-class Proxy(msgspec.Struct):
+class Proxy(msgspec.Struct, gc=False):
     """A proxy as last observed, and what was decided about it."""
 
     uid: str

@@ -23,7 +23,7 @@ from mcs.projections.pods import Pods
 from mcs.quantities import PODS, Resources
 
 
-class NodeState(msgspec.Struct):
+class NodeState(msgspec.Struct, gc=False):
     """A node as last observed; ``resync`` is the account that named it last."""
 
     cluster: str
@@ -37,7 +37,7 @@ class NodeState(msgspec.Struct):
     resync: int = 0
 
 
-class Charge(msgspec.Struct):
+class Charge(msgspec.Struct, gc=False):
     """What one pod, delegate or booking takes of a node."""
 
     cluster: str
@@ -144,10 +144,15 @@ class Inventory:
         self, cluster: str, uid: str, node: str, requests: Resources, resync: int
     ) -> None:
         """A pod that is not ours uses a node."""
-        before = self._node_of(cluster, uid)
-        self.pods.observe(self._of(cluster), uid, node, requests, resync)
+        loads = self.loads.get(cluster) or self._of(cluster)
+        if not self._booked.get(cluster) and not self._debts.get(cluster):
+            self.pods.observe(loads, uid, node, requests, resync)
+            return
+        before = self.pods.get(loads, uid)
+        self.pods.observe(loads, uid, node, requests, resync)
         self._owe(cluster, node)
-        self._owe(cluster, before)
+        if before is not None:
+            self._owe(cluster, before[0])
 
     def observe_pods(self, cluster: str, event: PodsObserved, resync: int) -> None:
         """Many pods that are not ours use nodes; the columns must fit."""
@@ -156,9 +161,12 @@ class Inventory:
 
     def drop_pod(self, cluster: str, uid: str) -> None:
         """A pod that is not ours uses nothing any more."""
-        before = self._node_of(cluster, uid)
-        self.pods.drop(self._of(cluster), uid)
-        self._owe(cluster, before)
+        loads = self.loads.get(cluster) or self._of(cluster)
+        owing = self._booked.get(cluster) or self._debts.get(cluster)
+        before = self.pods.get(loads, uid) if owing else None
+        self.pods.drop(loads, uid)
+        if before is not None:
+            self._owe(cluster, before[0])
 
     def charge(
         self, key: str, cluster: str, node: str, requests: Resources, *, booking: bool = False
@@ -246,10 +254,8 @@ class Inventory:
                 self._of(cluster).observe(node.name, there=True)
         for cluster, pods in dump.pods.items():
             self.pods.rows.setdefault(cluster, {})
-            each = zip(pods.uid, pods.node, pods.ask, pods.resync, strict=True)
-            for uid, place, ask, resync in each:
-                loads = self._of(cluster)
-                self.pods.observe(loads, uid, pods.nodes[place], pods.asks[ask], resync)
+            for resync, event in _events(pods):
+                self.pods.observe_many(self._of(cluster), event, resync)
         for key, charge in dump.placed.items():
             self.charge(key, charge.cluster, charge.node, charge.requests, booking=charge.booking)
 
@@ -263,13 +269,6 @@ class Inventory:
         if loads is None:
             loads = self.loads[cluster] = Loads(cluster, self._places)
         return loads
-
-    def _node_of(self, cluster: str, uid: str) -> str:
-        """The node that a pod uses, where somebody may be owed something there."""
-        if not self._booked.get(cluster) and not self._debts.get(cluster):
-            return ""
-        found = self.pods.get(self._of(cluster), uid)
-        return found[0] if found is not None else ""
 
     def _owe_all(self, cluster: str) -> None:
         for node in {**self._booked.get(cluster, {}), **self._debts.get(cluster, {})}:
@@ -295,6 +294,28 @@ class Inventory:
         loads = self._of(cluster)
         if node in loads.rows:
             loads.touch(loads.rows[node])
+
+
+def _events(dump: PodsDump) -> Iterator[tuple[int, PodsObserved]]:
+    """A cluster's pods as they would be told, by the account that named them."""
+    accounts: dict[int, list[int]] = {}
+    for index, resync in enumerate(dump.resync):
+        accounts.setdefault(resync, []).append(index)
+    for resync, indexes in accounts.items():
+        uids = tuple(dump.uid[index] for index in indexes)
+        yield (
+            resync,
+            PodsObserved(
+                uid=uids,
+                name=uids,
+                namespace=(0,) * len(uids),
+                node=tuple(dump.node[index] for index in indexes),
+                ask=tuple(dump.ask[index] for index in indexes),
+                namespaces=("",),
+                nodes=tuple(dump.nodes),
+                asks=tuple(dump.asks),
+            ),
+        )
 
 
 def _columns(each: Iterator[tuple[str, str, Resources, int]]) -> PodsDump:

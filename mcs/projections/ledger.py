@@ -65,7 +65,7 @@ class Intent(IntEnum):
     RELEASED = 3  # given up: the proxy was let go without the delegate's end
 
 
-class Placement(msgspec.Struct, kw_only=True):
+class Placement(msgspec.Struct, kw_only=True, gc=False):
     """One attempt. Fields of the decision are empty until it was read (``decided`` == 0).
 
     ``decided`` and ``since_ms``: sequence of the decision, and log time at it (scheduler only).

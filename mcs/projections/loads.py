@@ -80,7 +80,7 @@ class Loads:
         self._observed: list[bool] = []
         self._free: list[int] = []
         self._views: dict[str, memoryview] = {}  # ten times quicker than the array, one by one
-        self._room = 0
+        self._room, self._listed = 0, 2 * _LISTED
         self._add_column(PODS)
 
     @property
@@ -136,17 +136,21 @@ class Loads:
     def touch(self, row: int) -> None:
         """List a row as changed."""
         self.changes.append(row)
-        if len(self.changes) > 2 * (_LISTED + len(self.names)):
-            keep = len(self.changes) // 2
+        if len(self.changes) > self._listed:
+            keep = self._listed // 2
             self.since += len(self.changes) - keep
             del self.changes[: len(self.changes) - keep]
 
     def _change(self, row: int, requests: Resources, sign: int) -> None:
-        self._views[PODS][row] += sign
+        views = self._views
+        views[PODS][row] += sign
         for name, amount in requests.items():
-            view = self._views.get(name) or self._add_column(name)
-            view[row] = wrapped(view[row] + sign * amount)
-        self.touch(row)
+            view = views[name] if name in views else self._add_column(name)
+            after = view[row] + sign * amount
+            view[row] = after if -_HALF <= after < _HALF else wrapped(after)
+        self.changes.append(row)
+        if len(self.changes) > self._listed:
+            self.touch(row)
 
     def _give_back(self, row: int) -> None:
         if not self._observed[row] and not self._counts[row]:
@@ -163,6 +167,7 @@ class Loads:
         self._observed.append(False)
         if row >= self._room:
             self._room = max(_FIRST, 2 * self._room)
+            self._listed = 2 * (_LISTED + self._room)
             for resource, column in self.used.items():
                 self.used[resource] = np.concatenate(
                     (column, np.zeros(self._room - len(column), np.int64))

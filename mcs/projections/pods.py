@@ -61,13 +61,15 @@ class Pods:
 
     def observe(self, loads: Loads, uid: str, node: str, requests: Resources, resync: int) -> None:
         """A pod is on a node, in place of what was known of it."""
-        known = self.rows.setdefault(loads.cluster, {})
-        row = known.get(uid)
-        if row is None:
-            row = known[uid] = self._new(uid)
-        else:
+        known = self.rows.get(loads.cluster)
+        if known is None:
+            known = self.rows[loads.cluster] = {}
+        if uid in known:
+            row = known[uid]
             self._discharge(loads, row)
-        place = loads.row(node)
+        else:
+            row = known[uid] = self._new(uid)
+        place = loads.rows[node] if node in loads.rows else loads.row(node)
         loads.add(place, requests)
         self._node[row], self._place[row] = place, loads.places[place]
         self._ask[row] = self._asks.take(requests)

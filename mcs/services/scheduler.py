@@ -21,14 +21,14 @@ from collections.abc import Callable
 
 import mcs
 from mcs.decisions.framing import Cycle, frame_cycle
-from mcs.decisions.scheduling import schedule
+from mcs.decisions.scheduling import prepare, schedule
 from mcs.errors import Deposed, LogLost, Refused, Unavailable, Uncertain
 from mcs.events import codec, subjects
 from mcs.events.decisions import CycleMarked, Decision, PolicyActivated, SchedulerClaimed
 from mcs.events.frames import SCHEMA, ObservationFrame
 from mcs.events.observations import Ticked
 from mcs.names import CLOCK, Keys
-from mcs.ports import Clock, EventLog, Requests, Snapshots, Stream, StreamInfo
+from mcs.ports import Branch, Clock, EventLog, Requests, Snapshots, Stream, StreamInfo
 from mcs.projections.state import RULES, State
 from mcs.services.history import History
 from mcs.services.log_ends import Past, check_decision, check_ends, check_last_words
@@ -52,7 +52,12 @@ class Scheduler:
         *,
         draw_id: Callable[[], str],
         snapshots: Snapshots | None = None,
+        branch: Branch | None = None,
+        on_active: Callable[[], None] = lambda: None,
     ) -> None:
+        """``snapshots``: where to start from, and, with a ``branch`` to write them down in, to save
+        to. ``on_active`` is called when it is ready to decide.
+        """
         self.state = State()
         self.active = False
         self._log, self._requests, self._clock = log, requests, clock
@@ -60,7 +65,8 @@ class Scheduler:
         self._keys = Keys(settings.domain)
         self._draw_id = draw_id
         self._snapshots = snapshots
-        self._keeper = Keeper(snapshots, clock, settings)
+        self._on_active = on_active
+        self._keeper = Keeper(snapshots, branch, clock, settings)
         self._streams: dict[Stream, StreamInfo] = {}
         self._past = Past()
         self._history = History(log, self.state, strict=True)
@@ -86,6 +92,7 @@ class Scheduler:
             await self._stand_by()
             await self._history.lead()
             await self._check_heartbeats()
+            self._on_active()
             self.active = True
             _log.info("active: reign %d", self.state.reign)
             while True:
@@ -97,6 +104,7 @@ class Scheduler:
             await self._clock.sleep(self._settings.retry_s)
         finally:
             self.active = False
+            self.state.inventory.derived = None  # it refers back: nobody would collect the two
             await self._history.close()
             self._past.remember(self.state, self._history.newest, self._streams)
 
@@ -140,6 +148,7 @@ class Scheduler:
         """Fold history until the log is silent, then claim."""
         settings = self._settings
         while True:
+            prepare(self.state)
             if await self._history.follow(timeout_s=settings.silence_s):
                 continue
             if self._history.unknown:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Final, NamedTuple, TypeVar
 
 import msgspec
@@ -24,7 +24,7 @@ from mcs.errors import BadFrame, BadSnapshot, McsError, Unavailable
 from mcs.events import codec
 from mcs.events.event import Last
 from mcs.events.frames import SCHEMA
-from mcs.ports import Clock, EventLog, Snapshots, Stream, StreamInfo
+from mcs.ports import Branch, Clock, EventLog, Snapshots, Stream, StreamInfo
 from mcs.projections.dumping import dump, restore
 from mcs.projections.state import RULES, State
 from mcs.settings import SchedulerSettings
@@ -66,17 +66,9 @@ class Start(NamedTuple):
     told: str
 
 
-class Taken(NamedTuple):
-    """A snapshot that is not sealed yet."""
-
-    head: Head
-    body: bytes
-
-
-def take(state: State, streams: Mapping[Stream, StreamInfo], taken_s: float) -> Taken:
-    """A snapshot of ``state``, which stands at a cycle boundary and must not change meanwhile."""
-    body = dump(state)
-    head = Head(
+def head_of(state: State, streams: Mapping[Stream, StreamInfo], taken_s: float) -> Head:
+    """What a snapshot of ``state``, which stands at a cycle boundary, will say of itself."""
+    return Head(
         format=FORMAT,
         schema=SCHEMA,
         rules=RULES,
@@ -87,18 +79,17 @@ def take(state: State, streams: Mapping[Stream, StreamInfo], taken_s: float) -> 
         state=state.digest(),
         streams={stream.value: info.identity for stream, info in streams.items()},
     )
-    return Taken(head, body)
 
 
-def seal(taken: Taken) -> bytes:
-    """A snapshot as it is stored. Half of the work, for which nobody has to wait."""
-    rest = msgspec.json.encode(taken.head) + b"\n" + taken.body
+def seal(head: Head, state: State) -> bytes:
+    """A snapshot as it is stored."""
+    rest = msgspec.json.encode(head) + b"\n" + dump(state)
     return _checksum(rest) + b" " + rest
 
 
 def pack(state: State, streams: Mapping[Stream, StreamInfo], taken_s: float) -> bytes:
     """A snapshot of ``state``, as it is stored."""
-    return seal(take(state, streams, taken_s))
+    return seal(head_of(state, streams, taken_s), state)
 
 
 def unpack(data: bytes) -> tuple[Head, State]:
@@ -158,9 +149,14 @@ class Keeper:
     """Saves a snapshot now and then, off the scheduler's path, and keeps the newest few."""
 
     def __init__(
-        self, snapshots: Snapshots | None, clock: Clock, settings: SchedulerSettings
+        self,
+        snapshots: Snapshots | None,
+        branch: Branch | None,
+        clock: Clock,
+        settings: SchedulerSettings,
     ) -> None:
         self._snapshots = snapshots if settings.snapshot_every_s > 0 else None
+        self._branch = branch
         self._clock = clock
         self._settings = settings
         self._streams: Mapping[Stream, StreamInfo] = {}
@@ -178,11 +174,14 @@ class Keeper:
         """Take a snapshot if one is due. ``state``: one in which a cycle was decided that is
         stored, without its events.
         """
-        if self._snapshots is None or self._saving is not None or not self._due(state):
+        if self._snapshots is None or self._branch is None:
+            return
+        if self._saving is not None or not self._due(state):
             return
         self.begin(state, self._streams)
-        taken = take(state, self._streams, self._clock.now())
-        self._saving = asyncio.create_task(self._save(self._snapshots, taken))
+        head = head_of(state, self._streams, self._clock.now())
+        data = self._branch.start(lambda: seal(head, state))
+        self._saving = asyncio.create_task(self._save(self._snapshots, head, data))
 
     async def close(self) -> None:
         """End a save that is under way; what is not whole is not there."""
@@ -195,12 +194,12 @@ class Keeper:
         many = state.position - self._position >= self._settings.snapshot_messages
         return many or waited_s >= self._settings.snapshot_every_s
 
-    async def _save(self, snapshots: Snapshots, taken: Taken) -> None:
+    async def _save(self, snapshots: Snapshots, head: Head, sealed: Awaitable[bytes]) -> None:
         """Store, read back and compare; then drop what is too old. Never fails."""
         began_s = self._clock.monotonic()
-        name = f"decision-{taken.head.decided.sequence:012d}"
+        name = f"decision-{head.decided.sequence:012d}"
         try:
-            data = seal(taken)
+            data = await sealed
             await snapshots.save(name, data)
             if await snapshots.load(name) != data:
                 raise BadSnapshot("what was stored is not what was saved")

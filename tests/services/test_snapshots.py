@@ -6,6 +6,7 @@ import logging
 import msgspec
 import pytest
 
+from mcs.adapters.memory_branch import InlineBranch
 from mcs.adapters.memory_log import MemoryBroker
 from mcs.adapters.memory_snapshots import MemorySnapshots
 from mcs.errors import BadSnapshot, Unavailable
@@ -309,7 +310,7 @@ class Kept:
         self.clock = LeapingClock()
         self.store = store if store is not None else MemorySnapshots()
         settings = {"snapshot_every_s": 100.0, "snapshot_messages": 50, **settings}
-        self.keeper = Keeper(self.store, self.clock, SchedulerSettings(**settings))
+        self.keeper = Keeper(self.store, InlineBranch(), self.clock, SchedulerSettings(**settings))
         self.keeper.begin(State(), {})
         self.states = [unpack(packed)[1] for packed in Saved(steps=120).packed]
 

@@ -4,6 +4,7 @@ import asyncio
 import functools
 import inspect
 
+from mcs.adapters.memory_branch import InlineBranch
 from mcs.adapters.memory_log import MemoryBroker
 from mcs.adapters.memory_snapshots import MemorySnapshots
 from mcs.events import codec
@@ -56,6 +57,7 @@ class Process:
             settings,
             draw_id=lambda: next(ids),
             snapshots=Frozen(self.snapshots, self),
+            branch=InlineBranch(),
         )
         self.task = asyncio.create_task(self.scheduler.run())
 

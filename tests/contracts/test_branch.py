@@ -1,0 +1,53 @@
+"""The contract of work on things as they are at one moment."""
+
+import os
+
+import pytest
+
+from mcs.adapters.branching import ForkBranch
+from mcs.adapters.memory_branch import InlineBranch
+from mcs.errors import Unavailable
+
+both = pytest.mark.parametrize("branch", [ForkBranch(), InlineBranch()], ids=["fork", "memory"])
+
+
+@both
+async def test_it_sees_what_was_there_when_it_began(branch):
+    things = [1]
+    result = branch.start(lambda: str(things).encode())
+    things.append(2)
+
+    assert await result == b"[1]"
+
+
+@both
+async def test_large_results_arrive_whole(branch):
+    assert await branch.start(lambda: b"x" * (5 << 20)) == b"x" * (5 << 20)
+
+
+@both
+async def test_several_go_on_side_by_side(branch):
+    first, second = branch.start(lambda: b"1"), branch.start(lambda: b"2")
+
+    assert (await second, await first) == (b"2", b"1")
+
+
+@both
+async def test_work_that_fails_has_no_result(branch, capfd):
+    def fail():
+        raise ValueError
+
+    with pytest.raises(Unavailable, match="without a result"):
+        await branch.start(fail)
+
+
+async def test_a_killed_copy_has_no_result():
+    with pytest.raises(Unavailable, match="SIGKILL"):
+        await ForkBranch().start(lambda: os.kill(os.getpid(), 9) or b"")
+
+
+async def test_what_a_copy_changes_stays_its_own():
+    things = []
+    await ForkBranch().start(lambda: things.append(1) or b"")
+
+    assert things == []
