@@ -122,8 +122,11 @@ class Process:
         self._end(signal.SIGTERM, timeout_s)
 
     def pause(self) -> None:
-        """SIGSTOP: the process is there, its ports accept, and nothing answers."""
+        """SIGSTOP: the process is there, its ports accept, and nothing answers, once this returns:
+        a signal is only asked for until all threads stand still.
+        """
         os.kill(self.pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def resume(self) -> None:
         """SIGCONT."""

@@ -41,6 +41,21 @@ async def test_what_was_stored_is_there_after_a_restart(tmp_path, how):
         await log.close()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows the states of threads")
+async def test_a_paused_server_stands_still(tmp_path):
+    async with embedded_server(tmp_path) as server:
+        log = await connect(server.url)
+        await apply_streams(log)
+        for _ in range(20):
+            appending = asyncio.create_task(log.append([("mcs.dec.a.b", b"1")]))
+            await asyncio.sleep(0)
+            server.pause()
+            assert thread_states(server.pid) == {"T"}
+            server.resume()
+            await appending
+        await log.close()
+
+
 async def test_a_server_that_does_not_start_shows_its_log(tmp_path):
     conf = tmp_path / "bad.conf"
     conf.write_text("no_such_setting: 1\n")
@@ -79,6 +94,12 @@ async def test_a_killed_parent_takes_its_server_along(tmp_path):
     async with asyncio.timeout(20):
         while is_alive(server):
             await asyncio.sleep(0.01)
+
+
+def thread_states(pid):
+    """One letter for each state in which a thread of the process is, as ``ps`` shows it."""
+    threads = Path(f"/proc/{pid}/task").glob("*/stat")
+    return {thread.read_text().rpartition(")")[2].split()[0] for thread in threads}
 
 
 def is_alive(pid):
