@@ -23,7 +23,7 @@ from typing import NamedTuple
 import msgspec
 
 from bench.clusters import Client
-from bench.large_cluster import LargeCluster
+from bench.large_cluster import Etcd, LargeCluster
 from bench.reporting import Report, arguments, say
 from mcs.adapters.jetstream import JetStream, connect
 from mcs.events import codec, subjects
@@ -185,7 +185,8 @@ async def prepared(report: Report, nodes: int, pods: int) -> AsyncIterator[Bench
         await asyncio.sleep(SETTLE_S)
         report.add("memory in an empty cluster", mib(agent), "MiB")
         agent.stop()
-        cluster = LargeCluster(plane, client, nodes=nodes, pods=pods)
+        etcd = await stack.enter_async_context(Etcd(plane.etcd_url))
+        cluster = LargeCluster(plane, client, etcd, nodes=nodes, pods=pods)
         begun = time.monotonic()
         await cluster.fill()
         say(f"{nodes} nodes and {pods} pods made in {time.monotonic() - begun:.0f} s")

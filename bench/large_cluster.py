@@ -12,6 +12,7 @@ import asyncio
 import base64
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Self
 from uuid import UUID
 
@@ -23,6 +24,7 @@ from tools.api import Object
 from tools.controlplane import ControlPlane
 
 _LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
+_LEVEL = "--log=info"
 _LOOK_S = 0.5
 _PUTS = 100  # in one transaction; etcd takes 128
 _TEAMS = 20
@@ -36,28 +38,33 @@ _LABELS = ("region", "zone", "instance-type", "capacity-type", "image", "generat
 class LargeCluster:
     """So many ``nodes`` and ``pods``, made by ``fill``."""
 
-    def __init__(self, plane: ControlPlane, client: Client, *, nodes: int, pods: int) -> None:
+    def __init__(
+        self, plane: ControlPlane, client: Client, etcd: Etcd, *, nodes: int, pods: int
+    ) -> None:
         self.nodes, self.pods = nodes, pods
-        self._plane, self._client = plane, client
+        self._plane, self._client, self._etcd = plane, client, etcd
         self._serial = itertools.count()
+        self._models: list[bytes] = []
 
     async def fill(self) -> None:
         """Make all; returns once the API server shows them, and is quiet."""
         await self._make_models()
-        async with Etcd(self._plane.etcd_url) as etcd:
-            model = await etcd.get(f"minions/{_node(0)}")
-            await etcd.put(self._nodes(model))
-            models = [await etcd.get(f"pods/{_pod(each)}") for each in range(len(_REQUESTS))]
-            await etcd.put(self._pods(models))
+        shapes = range(len(_REQUESTS))
+        await self._etcd.put(self._copied_nodes(await self._etcd.get(f"minions/{_node(0)}")))
+        self._models = [await self._etcd.get(f"pods/{_pod(shape)}") for shape in shapes]
+        await self._etcd.put(map(self._copied_pod, range(len(shapes), self.pods)))
         await self._shown("/api/v1/nodes", self.nodes)
         await self._shown("/api/v1/pods", self.pods)
         await self._shown(_LEASES, self.nodes)  # KWOK makes them, and is quiet then
 
     async def touch(self, number: int) -> None:
-        """Change a pod in a way that says nothing about capacity."""
-        patch = {"metadata": {"annotations": {"touched": str(next(self._serial))}}}
-        content = "application/merge-patch+json"
-        await self._client.ask("PATCH", _path(number % self.pods), patch, content)
+        """Change a copied pod in a way that says nothing about capacity; in etcd as well, since a
+        patch takes several milliseconds of the API server's CPU.
+        """
+        first = len(self._models)
+        level = f"--log={next(self._serial) % 10_000:04d}"
+        copy = self._copied_pod(first + number % (self.pods - first), {_LEVEL: level})
+        await self._etcd.put([copy])
 
     async def live(self, _number: int) -> None:
         """One pod comes, runs for a second and goes."""
@@ -84,21 +91,23 @@ class LargeCluster:
     async def _create(self, number: int, on_node: int) -> None:
         await self._client.ask("POST", _path(number).rpartition("/")[0], pod(number, on_node))
 
-    def _nodes(self, model: bytes) -> Iterator[tuple[str, bytes]]:
+    def _copied_nodes(self, model: bytes) -> Iterator[tuple[str, bytes]]:
         for number in range(1, self.nodes):
             names = {_node(0): _node(number)}
             yield f"minions/{_node(number)}", copied(model, number, names)
 
-    def _pods(self, models: list[bytes]) -> Iterator[tuple[str, bytes]]:
-        for number in range(len(models), self.pods):
-            shape = number % len(models)
-            names = {
-                _name(shape): _name(number),
-                _team(shape): _team(number),
-                _service(shape): _service(number),
-                _node(0): _node(number % self.nodes),
-            }
-            yield f"pods/{_pod(number)}", copied(models[shape], self.nodes + number, names)
+    def _copied_pod(
+        self, number: int, changed: Mapping[str, str] = MappingProxyType({})
+    ) -> tuple[str, bytes]:
+        shape = number % len(self._models)
+        names = {
+            _name(shape): _name(number),
+            _team(shape): _team(number),
+            _service(shape): _service(number),
+            _node(0): _node(number % self.nodes),
+            **changed,
+        }
+        return f"pods/{_pod(number)}", copied(self._models[shape], self.nodes + number, names)
 
     async def _shown(self, path: str, wanted: int) -> None:
         """Return once the API server's own watch has brought it so many."""
@@ -115,7 +124,7 @@ def pod(number: int, on_node: int) -> Object:
     container = {
         "name": "main",
         "image": f"registry.example.com/team/{_service(number)}:1.2.3",
-        "args": ["--listen=:8080", "--metrics=:9090", "--log=info"],
+        "args": ["--listen=:8080", "--metrics=:9090", _LEVEL],
         "env": [{"name": f"SETTING_{each}", "value": f"value-{each}" * 3} for each in range(12)],
         "ports": [{"containerPort": 8080}, {"containerPort": 9090}],
         "resources": {"requests": _REQUESTS[number % len(_REQUESTS)]},

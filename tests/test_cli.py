@@ -1,14 +1,16 @@
 """The command line: help is fast and has examples, errors name their remedy, codes tell."""
 
+import ast
 import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import mcs
-from mcs import cli
+from mcs import app, cli
 from mcs.adapters.jetstream import connect
 from mcs.adapters.nats_server import embedded_server, free_port
 from mcs.adapters.streams import apply_streams
@@ -76,6 +78,23 @@ def test_help_imports_nothing_heavy():
 
     assert not HEAVY & set(re.findall(r"'(\w+)'", done.stderr))
     assert "Exit codes" in done.stdout
+
+
+def test_an_agent_does_without_the_schedulers_libraries():
+    tree = ast.parse(Path(app.__file__).read_text())
+    parts = {"_run", "_agent", "_admission", "_cluster", "_show", "open_nats"}
+    wanted = {
+        each.module
+        for function in tree.body
+        if getattr(function, "name", "") in parts
+        for each in ast.walk(function)
+        if isinstance(each, ast.ImportFrom) and each.module != "mcs.demo.folder"
+    }
+    assert {"mcs.services.agent", "mcs.adapters.kubernetes", "mcs.adapters.jetstream"} <= wanted
+    code = f"import sys, {', '.join(sorted(wanted))}\nprint('numpy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+
+    assert done.stdout == "False\n"
 
 
 def test_examples_stand_beside_what_they_do(run):

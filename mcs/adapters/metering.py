@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -39,7 +39,9 @@ from mcs.ports import (
     StreamInfo,
     Watched,
 )
-from mcs.projections.state import State
+
+if TYPE_CHECKING:  # agents come here too, and do without its numpy: 16 MiB
+    from mcs.projections.state import State
 
 T = TypeVar("T", bound=Object)
 R = TypeVar("R")

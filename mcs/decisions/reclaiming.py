@@ -11,11 +11,15 @@ source removed, nothing left in any target   → ProxyReleased, should it return
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from mcs.decisions.budget import Budget
 from mcs.events.decisions import Decision, PlacementWithdrawn, ProxyEvicted, ProxyReleased
 from mcs.projections.backlog import Proxy
 from mcs.projections.ledger import Intent, Placement, Stage
-from mcs.projections.state import State
+
+if TYPE_CHECKING:  # agents come here too, and do without its numpy: 16 MiB
+    from mcs.projections.state import State
 
 PROXY_DELETED = "proxy deleted"
 PROXY_GONE = "proxy gone"

@@ -1,7 +1,7 @@
 """Channel ``capacity``: real nodes, node pools, and what pods that are not ours take of nodes.
 
-What was said of each node and pod is what is known of it, so no account is kept beside that: a
-change is said when it differs, and in a full account everything is, pods in columns.
+What was said of each node and pod is what is known of it, so no account is kept beside that: what
+differs is said, and in a full account everything once, pods in columns.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from mcs.services.publisher import Publisher
 from mcs.services.totals import Totals
 from mcs.services.usage import Usage
 
+Fact = NodeObserved | PodObserved
+
 
 class Capacity:
     """What the cluster has and what others use of it, as it was said. ``usage`` counts others'
@@ -35,17 +37,17 @@ class Capacity:
         self._pools: Counter[str] = Counter()
         self._said_pools: dict[str, int] = {}
         self._columns: PodColumns | None = None
-        self._whole = False
+        self._told: set[str] | None = set()  # in the account that goes on; None: it is complete
 
     def begin(self) -> None:
         """Say everything again; pools are counted when the list is whole."""
-        self._whole = False
+        self._told = set()
         self._columns = PodColumns()
         self._said_pools.clear()
 
     def complete(self) -> None:
         """The list is whole."""
-        self._whole = True
+        self._told = None
         self._tell_columns()
         self._columns = None
         for pool in sorted(self._pools):
@@ -57,7 +59,7 @@ class Capacity:
         assert node is not None, "a change is of something"
         if after is None:
             self._say(NodeGone(name=node.name))
-        elif after != before or not self._whole:
+        elif self._news(node.name, before, after):
             self._say(after)
         if after != before:
             self.totals.node(node.name, after)
@@ -70,24 +72,35 @@ class Capacity:
                 self._usage.free(before.node, before.requests)
             if after is not None:
                 self._usage.take(after.node, after.requests)
-        elif self._whole:
-            return
         if after is None:
             assert before is not None, "a change is of something"
             self._say(PodGone(uid=before.uid))
-        elif self._columns is None:
-            self._say(after)
-        else:
-            self._columns.add(after)
-            if self._columns.full:
-                self._tell_columns()
+        elif self._news(after.uid, before, after):
+            self._say_use(after)
+
+    def _news(self, key: str, before: Fact | None, after: Fact) -> bool:
+        """Whether there is something to say."""
+        if self._told is None:
+            return before != after
+        told_before = key in self._told
+        self._told.add(key)
+        return before != after or not told_before
+
+    def _say_use(self, used: PodObserved) -> None:
+        if self._columns is None:
+            self._say(used)
+            return
+        self._columns.add(used)
+        if self._columns.full:
+            self._tell_columns()
 
     def _count(self, before: NodeObserved | None, after: NodeObserved | None) -> None:
         for node, change in (before, -1), (after, 1):
             if node is not None:
                 self._pools[node.pool] += change
-        for pool in {node.pool: None for node in (before, after) if node} if self._whole else ():
-            self._say_pool(pool)
+        if self._told is None:
+            for pool in {node.pool: None for node in (before, after) if node}:
+                self._say_pool(pool)
 
     def _say_pool(self, pool: str) -> None:
         nodes = self._pools[pool]

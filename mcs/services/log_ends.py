@@ -9,6 +9,7 @@ process itself has folded before it had to begin anew.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from mcs.errors import BadFrame, LogLost
 from mcs.events import codec, subjects
@@ -16,7 +17,9 @@ from mcs.events.event import Last
 from mcs.events.frames import digest
 from mcs.events.observations import ClusterHeartbeat
 from mcs.ports import EventLog, Stored, Stream, StreamInfo
-from mcs.projections.state import State
+
+if TYPE_CHECKING:  # agents come here too, and do without its numpy: 16 MiB
+    from mcs.projections.state import State
 
 _ANY = "*"
 _REMEDY = "restore NATS from its backup"

@@ -297,16 +297,38 @@ async def test_a_full_account_tells_pods_in_columns_once_the_scheduler_reads_the
     assert told[2] == ["ResyncStarted", "PodsObserved", "ResyncCompleted", "PodObserved"]
 
 
-async def test_a_pod_that_ends_within_a_full_account_ends_after_it_was_told():
+async def test_a_full_account_tells_each_thing_once():
     target = Target()
-    target.log.decide(PolicyActivated(rules=1, schema=2, version="1", policy=Policy()))
+    await target.node("n1")
     pod = await target.pod("a", nodeName="n1")
     async with target.running():
-        assert target.observer.ask("capacity") is False  # it has had one just now
-        target.observer.capacity.begin()
+        capacity = target.observer.capacity
+        capacity.begin()
+        node, used = target.nodes.real["n1"], target.pods.others[pod.metadata.uid]
+        for _ in range(2):
+            capacity.node(node, node)
+            capacity.use(used, used)
+        await target.settled()
+
+        told = kinds(target.told("capacity"))
+        assert told[-2:] == ["ResyncCompleted", "NodeObserved"]
+
+        capacity.complete()
+        await target.settled()
+
+    told = kinds(target.told("capacity"))
+    assert told[-3:] == ["NodeObserved", "PodsObserved", "NodePoolObserved"]
+
+
+async def test_a_pod_that_ends_within_a_full_account_ends_after_it_was_told():
+    target = Target()
+    pod = await target.pod("a", nodeName="n1")
+    async with target.running():
+        capacity = target.observer.capacity
+        capacity.begin()
         used = target.pods.others[pod.metadata.uid]
-        target.observer.capacity.use(used, used)
-        target.observer.capacity.use(used, None)
+        capacity.use(used, used)
+        capacity.use(used, None)
         await target.settled()
 
     assert kinds(target.told("capacity"))[-2:] == ["PodsObserved", "PodGone"]
