@@ -31,4 +31,6 @@ AIMS: Final = (
     Aim("pipeline", "saturation", 10_000),
     Aim("pipeline", "100 pods/s: p99", 20, most=True),
     Aim("pipeline", "1000 pods/s: p99", 20, most=True),
+    Aim("agent", "memory after it: peak", 150, most=True),
+    Aim("agent", "CPU at rest", 40, most=True),
 )
