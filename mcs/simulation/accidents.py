@@ -150,7 +150,10 @@ def forged(item: BadFrame, broker: MemoryBroker) -> tuple[str, bytes] | None:
     if kind == 0 and last is not None:
         return mine, codec.encode(last)
     if kind == 1 and last is not None:
-        return mine, codec.encode(msgspec.structs.replace(last, number=last.number + 5))
+        # A frame that nobody misses may do no harm; one that begins an account might.
+        events = (ResyncStarted(reason="forged"),) if last.number % 2 == 0 else last.events
+        beyond = msgspec.structs.replace(last, number=last.number + 5, events=events)
+        return mine, codec.encode(beyond)
     if kind == 2 and spoken:
         other, before = spoken[min(spoken)]
         next_one = msgspec.structs.replace(

@@ -8,7 +8,7 @@ from mcs.errors import BadFrame as Unreadable
 from mcs.errors import Unreachable
 from mcs.events import codec
 from mcs.events.frames import ObservationFrame, digest
-from mcs.events.observations import Ticked
+from mcs.events.observations import ResyncStarted, Ticked
 from mcs.objects.kinds import NODES
 from mcs.ports import Stream
 from mcs.simulation.accidents import Accidents, bad_frame, forged
@@ -167,6 +167,9 @@ def test_forged_frames_are_made_of_real_ones():
         again, beyond, misrouted = (forged(item, broker) for item in items)
         assert again == frame("c1", 3)
         assert beyond == frame("c1", 8)
+        broker.store([frame("c1", 4)])
+        begins = codec.decode_observation(*forged(items[1], broker))[0]
+        assert (begins.number, type(begins.events[0])) == (9, ResyncStarted)
         subject, data = misrouted
         assert subject == "mcs.obs.c1.capacity"
         frame_of_c2 = codec.decode_observation("mcs.obs.c2.capacity", data)[0]
