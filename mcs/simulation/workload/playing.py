@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
-from mcs.errors import BadSettings
+from mcs.decisions.policies.chosen import scoring
 from mcs.events import subjects
 from mcs.events.decisions import Decision, PodDeferred, PodPlaced, Policy, Verdict
 from mcs.events.observations import (
@@ -93,9 +93,7 @@ def quiet_policy(score: str) -> Policy:
     Raises:
         BadSettings: there is no such score.
     """
-    known = Policy().score
-    if score != known:
-        raise BadSettings(f"there is no policy {score!r}: there is {known}")
+    scoring(score)
     return Policy(
         score=score,
         lost_after_s=_NEVER_S,

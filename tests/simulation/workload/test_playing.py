@@ -104,15 +104,29 @@ def test_progress_counts_every_placed_pod():
     assert sum(placed) == 2
 
 
+def test_the_policy_chooses_the_cluster():
+    clusters = [cluster("c1", node(cpu=2000)), cluster("c2", node(cpu=8000))]
+
+    def target(policy):
+        return play(workload(pod("p", "c1"), clusters=clusters), policy).runs[0].target
+
+    assert target("most-replicas") == "c2"
+    assert target("binpack") == "c1"
+    assert target("prefer:c1") == "c1"
+
+
 def test_an_unknown_policy_is_refused():
     with pytest.raises(BadSettings, match="no-such"):
         play(workload(), "no-such")
 
 
+POLICIES = st.sampled_from([POLICY, "binpack", "spread", "prefer:c2", "2*most-replicas+spread"])
+
+
 @settings(max_examples=60, deadline=None)
-@given(workloads(), st.booleans())
-def test_every_pod_ran_for_its_time_or_is_told_to_wait(played_workload, separate):
-    played = play(played_workload, POLICY, separate=separate)
+@given(workloads(), POLICIES, st.booleans())
+def test_every_pod_ran_for_its_time_or_is_told_to_wait(played_workload, policy, separate):
+    played = play(played_workload, policy, separate=separate)
 
     found = [run.pod.name for run in played.runs] + [each.name for each, _ in played.waiting]
     assert sorted(found) == sorted(each.name for each in played_workload.pods)
@@ -122,9 +136,9 @@ def test_every_pod_ran_for_its_time_or_is_told_to_wait(played_workload, separate
 
 
 @settings(max_examples=60, deadline=None)
-@given(workloads(), st.booleans())
-def test_no_node_ever_holds_more_than_it_has(played_workload, separate):
-    played = play(played_workload, POLICY, separate=separate)
+@given(workloads(), POLICIES, st.booleans())
+def test_no_node_ever_holds_more_than_it_has(played_workload, policy, separate):
+    played = play(played_workload, policy, separate=separate)
 
     nodes = {
         (each.name, node.name): node.allocatable
