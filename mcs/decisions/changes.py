@@ -6,11 +6,14 @@ since it was right give the difference. They are kept for a while; who comes lat
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+
+from mcs.decisions.fitting import REPLICAS_MOST
+from mcs.quantities import PODS
 
 Matrix = npt.NDArray[np.int64]
 
@@ -57,6 +60,14 @@ class Changes:
         for resource, view in free.items():
             self._of(resource)[1][at] = view[row]
         self.end += 1
+
+    def room(self, side: int, at: int, asks: Sequence[tuple[str, int]]) -> int:
+        """How many pods that ask so much fitted before (0) or after (1) the change kept ``at``."""
+        room: int = self._of(PODS)[side][at]
+        for name, asked in asks:
+            views = self._views.get(name)
+            room = min(room, views[side][at] // asked if views is not None else 0)
+        return min(max(room, 0), REPLICAS_MOST)
 
     def _of(self, resource: str) -> tuple[memoryview, memoryview]:
         views = self._views.get(resource)

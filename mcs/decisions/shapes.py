@@ -23,6 +23,10 @@ _FOLLOWED: Final = 1 << 13
 """Changes up to which following is cheaper than bounding and counting anew."""
 
 
+_ONE_BY_ONE: Final = 4
+"""Changes up to which plain arithmetic is quicker than vectors."""
+
+
 class Shape:
     """One shape of pods over all clusters; ``exact`` tells which numbers are counted out.
 
@@ -60,12 +64,19 @@ class Shape:
         self.replicas[cluster], self.exact[cluster] = replicas, True
 
     def _add_up(self, changes: Changes, by_kind: npt.NDArray[np.bool_], at: int, end: int) -> None:
+        if end - at <= _ONE_BY_ONE:
+            for each in range(at, end):
+                self._add(changes, by_kind, each)
+            return
         room = self._room(changes.free, at, end) * by_kind[changes.kinds[:, at:end]]
-        difference = room[1] - room[0]
-        if end - at == 1:
-            self.replicas[changes.clusters[at]] += difference[0]
-        else:
-            np.add.at(self.replicas, changes.clusters[at:end], difference)
+        np.add.at(self.replicas, changes.clusters[at:end], room[1] - room[0])
+
+    def _add(self, changes: Changes, by_kind: npt.NDArray[np.bool_], at: int) -> None:
+        before, after = (
+            changes.room(side, at, self._asks) if by_kind[changes.kinds[side, at]] else 0
+            for side in (0, 1)
+        )
+        self.replicas[changes.clusters[at]] += after - before
 
     def _room(self, free: Mapping[str, Matrix], at: int, end: int) -> Matrix:
         """Replicas before and after each change."""
@@ -74,7 +85,7 @@ class Shape:
             if name not in free:
                 return np.zeros_like(room)
             room = np.minimum(room, free[name][:, at:end] // asked)
-        return np.clip(room, 0, REPLICAS_MOST)
+        return np.minimum(np.maximum(room, 0), REPLICAS_MOST)
 
     def _bound(self, clusters: npt.NDArray[np.intp], left: Mapping[str, Column]) -> None:
         nothing = np.zeros(len(self.replicas), np.int64)
