@@ -45,7 +45,7 @@ OF_THE_CORE = (
     Defect(
         "a charge released twice",
         "what is given back a second time is subtracted a second time",
-        ("I5", "crash"),
+        ("I3", "I5", "crash"),
         (Edit(Inventory.discharge, "self.placed.pop(key, None)", "self.placed.get(key)"),),
     ),
     Defect(
@@ -222,7 +222,7 @@ OF_THE_CORE = (
     Defect(
         "a back-off without end",
         "a cluster that failed a pod once is never tried again for it",
-        ("I2",),
+        ("I2", "I3"),
         (
             Edit(
                 Backlog.advance,
