@@ -89,3 +89,20 @@ async def test_decisions_of_a_newer_version_are_counted():
         "unreadable decision cycle.doubted": Parked(1, last, made.decisions[-1][1])
     }
     assert codec.decode_decision(*made.decisions[-1][1:3])
+
+
+async def test_large_messages_end_a_slice_early(monkeypatch):
+    made = world()
+    made.tick(times=9)
+    history = History(served(made).connect(), State())
+    await history.open()
+    monkeypatch.setattr("mcs.services.history.SLICE_BYTES", len(made.observations[-1][3]) + 1)
+    counts = [await history.observe(timeout_s=5, limit=100)]
+    while history.state.observed.sequence < len(made.observations):
+        counts.append(await history.observe(timeout_s=5, limit=100))
+    await history.close()
+
+    assert counts[-1] in {1, 2}
+    assert sum(counts) == len(made.observations)
+    assert max(counts) < 4
+    assert history.state.observed == made.state.observed
