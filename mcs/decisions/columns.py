@@ -165,12 +165,17 @@ class Columns:
 
     def _read(self, resource: str, loads: Loads) -> None:
         """Make one resource's column."""
-        view = self._add(resource)
-        for row, node in enumerate(self.nodes):
-            view[row] = _free(node, resource, loads, row)
-            if node is not None and node.ready and not node.cordoned:
-                self.totals[resource] += offered(node, resource)
-                self.left[resource] += max(0, view[row])
+        self._add(resource)
+        there = [(row, node) for row, node in enumerate(self.nodes) if node is not None]
+        stated = np.zeros(len(self.rank), np.int64)
+        stated[[row for row, _ in there]] = [offered(node, resource) for _, node in there]
+        column = self.free[resource]
+        column[:] = stated  # in place, as its view looks at it
+        if resource in loads.used:
+            column[: len(self.nodes)] -= loads.used[resource][: len(self.nodes)]
+        taking = [row for row, node in there if node.ready and not node.cordoned]
+        self.totals[resource] = sum(stated[taking].tolist())
+        self.left[resource] = sum(np.maximum(column[taking], 0).tolist())
 
     def _add(self, resource: str) -> memoryview:
         self.free[resource] = np.zeros(len(self.rank), np.int64)

@@ -60,6 +60,10 @@ class Eligible:
             return "no node"
         if self._by_name:
             return barred(self._constraints, node)
+        return self.bar_of(kind)
+
+    def bar_of(self, kind: int) -> str:
+        """What bars the pod from nodes of a kind, or nothing."""
         self._learn(kind)
         return self._bars[kind]
 

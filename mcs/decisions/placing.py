@@ -37,9 +37,10 @@ _encoder = msgspec.json.Encoder()
 
 
 def place(state: State, keys: Keys, budget: Budget) -> bool:
-    """Place or defer every pod that waits; False when the budget ended first."""
-    if not state.backlog.lines:
-        return True
+    """Place or defer every pod that waits; False when the budget ended first.
+
+    Also when none does: what changed is taken over now, so that the first one need not wait for it.
+    """
     return Placing(state, keys, budget).run()
 
 

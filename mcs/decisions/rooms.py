@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from mcs.decisions.columns import FIRST_RANK, Columns
-from mcs.decisions.eligible import Eligible
+from mcs.decisions.eligible import NOBODY, Eligible
 from mcs.decisions.fitting import REPLICAS_MOST
 from mcs.events.decisions import Fits, Lacks, Never, Verdict
 from mcs.projections.loads import Rows
@@ -24,6 +25,8 @@ _BITS: Final = (FIRST_RANK + 1).bit_length() - 1
 _ONE_BY_ONE: Final = 8
 """Rows up to which plain arithmetic is quicker than vectors."""
 _NO_ROOM: Final = -1
+_ROOM: Final = -1  # in the place of a resource's number: there is room
+_BARRED: Final = -2
 
 
 class Rooms:
@@ -35,12 +38,15 @@ class Rooms:
         self._columns, self._eligible = columns, eligible
         self._asks = [(name, requests[name]) for name in sorted(requests) if requests[name] > 0]
         self._keys = np.zeros(0, np.int64)
+        self._limits = np.zeros(0, np.int16)  # the resource that has no room, by number
+        self._lacking: list[int] = []  # rows, by that number
+        self._open = 0  # rows that are not barred
         self._shuffles = -1
 
     @property
     def bytes(self) -> int:
         """Memory taken, about."""
-        return self._keys.nbytes + 512
+        return self._keys.nbytes + self._limits.nbytes + 512
 
     @property
     def total(self) -> int:
@@ -77,62 +83,81 @@ class Rooms:
         """Why the shape does not fit the cluster, or that it does."""
         if self.total > 0:
             return Fits()
-        columns = self._columns
-        rows = self._eligible.rows(columns.nodes, columns.kinds)
-        if not len(rows):
-            bars = Counter(
-                self._eligible.bar(node, int(kind))
-                for node, kind in zip(columns.nodes, columns.kinds.tolist(), strict=True)
-                if node is not None
-            )
-            return Never(constraint=_most_common(bars) if bars else "no nodes")
-        replicas, limits = self._replicas(rows)
-        lacking = np.bincount(limits[replicas <= 0], minlength=len(self._asks) + 1)
-        if not lacking.any():
-            return Lacks(resource=self._owed()[1])
+        if not self._open:
+            return Never(constraint=self._bar())
         names = (PODS, *(name for name, _ in self._asks))
-        counts = Counter({name: int(n) for name, n in zip(names, lacking, strict=True) if n})
-        return Lacks(resource=_most_common(counts))
+        counts = Counter({name: n for name, n in zip(names, self._lacking, strict=True) if n})
+        return Lacks(resource=_most_common(counts) if counts else self._owed()[1])
+
+    def _bar(self) -> str:
+        """What bars most nodes."""
+        columns, bars = self._columns, Counter[str]()
+        there = columns.kinds[columns.kinds != NOBODY]
+        if self._eligible.by_kind is None:
+            bars.update(self._eligible.bar(node, NOBODY) for node in columns.nodes if node)
+        else:
+            for kind, count in enumerate(np.bincount(there).tolist() if len(there) else ()):
+                if count:
+                    bars[self._eligible.bar_of(kind)] += count
+        return _most_common(bars) if bars else "no nodes"
 
     def _rebuild(self) -> None:
         columns = self._columns
         self._keys = np.full(len(columns.nodes), _NO_ROOM, np.int64)
-        self.sum, self._shuffles = 0, columns.shuffles
+        self._limits = np.full(len(columns.nodes), _BARRED, np.int16)
+        self._lacking = [0] * (len(self._asks) + 1)
+        self.sum, self._open, self._shuffles = 0, 0, columns.shuffles
         self._fill(self._eligible.rows(columns.nodes, columns.kinds))
 
     def _fill(self, rows: Rows) -> None:
-        """Count rows that have no room so far."""
-        replicas, _ = self._replicas(rows)
+        """Count rows that are not counted."""
+        replicas, limits = self._replicas(rows)
         some = replicas > 0
+        self._open += len(rows)
+        self._limits[rows] = np.where(some, _ROOM, limits)
+        self._lack(limits[~some], 1)
         replicas, rows = replicas[some], rows[some]
         self.sum += int(replicas.sum())
         self._keys[rows] = (replicas << _BITS) | self._columns.rank[rows]
 
+    def _lack(self, limits: npt.NDArray[np.integer], sign: int) -> None:
+        for number, count in enumerate(np.bincount(limits, minlength=len(self._lacking)).tolist()):
+            self._lacking[number] += sign * count
+
     def _count_many(self, rows: Rows) -> None:
-        before = self._keys[rows]
+        before, limits = self._keys[rows], self._limits[rows]
         self.sum -= int((before[before != _NO_ROOM] >> _BITS).sum())
-        self._keys[rows] = _NO_ROOM
+        self._open -= int((limits != _BARRED).sum())
+        self._lack(limits[limits >= 0], -1)
+        self._keys[rows], self._limits[rows] = _NO_ROOM, _BARRED
         nodes, kinds = self._columns.nodes, self._columns.kinds
         takes = [not self._eligible.bar(nodes[row], int(kinds[row])) for row in rows.tolist()]
         self._fill(rows[np.array(takes, np.bool_)])
 
     def _count(self, row: int) -> None:
-        columns = self._columns
-        before = int(self._keys[row])
-        if before != _NO_ROOM:
-            self.sum -= before >> _BITS
-        self._keys[row] = _NO_ROOM
+        columns, limit = self._columns, int(self._limits[row])
+        if limit == _ROOM:
+            self.sum -= int(self._keys[row]) >> _BITS
+        elif limit >= 0:
+            self._lacking[limit] -= 1
+        self._open -= limit != _BARRED
+        self._keys[row], self._limits[row] = _NO_ROOM, _BARRED
         if self._eligible.bar(columns.nodes[row], int(columns.kinds[row])):
             return
-        room = columns.views[PODS][row]
-        for name, asked in self._asks:
+        room, limit = columns.views[PODS][row], 0
+        for number, (name, asked) in enumerate(self._asks, 1):
             view = columns.views.get(name)
             each = view[row] // asked if view is not None else 0
-            room = min(room, each)
+            if each < room:
+                room, limit = each, number
+        self._open += 1
         if room > 0:
             room = min(room, REPLICAS_MOST)
             self.sum += room
-            self._keys[row] = room << _BITS | int(columns.rank[row])
+            self._keys[row], self._limits[row] = room << _BITS | int(columns.rank[row]), _ROOM
+        else:
+            self._limits[row] = limit
+            self._lacking[limit] += 1
 
     def _replicas(self, rows: Rows) -> tuple[Rows, Rows]:
         """How many fit in each row, and the number of the resource that sets the limit."""

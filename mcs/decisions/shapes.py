@@ -19,7 +19,7 @@ from mcs.decisions.fitting import REPLICAS_MOST
 from mcs.projections.loads import Column
 from mcs.quantities import PODS, Resources
 
-_FOLLOWED: Final = 1 << 13
+_FOLLOWED: Final = 1 << 15
 """Changes up to which following is cheaper than bounding and counting anew."""
 
 
