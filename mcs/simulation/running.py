@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import itertools
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -204,9 +204,18 @@ def _moving(world: World) -> list[str]:
             ended = pod.get("status", {}).get("phase") in ENDED
             delegate = world.keys.proxy_uid in (metadata.get("labels") or {})
             waits = not pod["spec"].get("nodeName") and not delegate
+            if waits and world.keys.finalizer in (metadata.get("finalizers") or ()):
+                # One of a cluster that returned goes when its delegate elsewhere has (seed 1367).
+                waits = bool(pod["spec"].get("schedulingGates") or _told(pod))
             if "deletionTimestamp" in metadata or not (ended or waits):
                 found.append(f"{place.name}/{metadata['name']}")
     return found
+
+
+def _told(pod: Mapping[str, Any]) -> bool:
+    """Whether the proxy says why it waits."""
+    conditions = pod.get("status", {}).get("conditions") or ()
+    return any(each["type"] == "PodScheduled" for each in conditions)
 
 
 def _said(world: World) -> list[McsError]:

@@ -163,7 +163,7 @@ class Checkers:
         waiting = Waiting(self.sightings, self._rooms, self.orders, self._keys, state)
         Endings(self.sightings, self.orders, self._rooms, waiting).check(findings)
         check_inventory(findings, self._rooms, state.accounts, state, self.sightings.nodes)
-        check_known(findings, state, self.sightings.nodes)
+        check_known(findings, state, self.sightings.nodes, journal.forged())
         findings.check()
 
     def _check_snapshots(self) -> None:

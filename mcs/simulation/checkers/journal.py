@@ -98,6 +98,14 @@ class Journal:
         """The last sequence stored."""
         return self._first[stream] + len(self._kept[stream]) - 1
 
+    def forged(self) -> set[int]:
+        """Sequences of accounts that somebody began in a cluster's name."""
+        found = set()
+        for stored in self._kept[Stream.OBSERVATIONS]:
+            if b'"reason":"forged"' in stored.data:
+                found.add(stored.sequence)
+        return found
+
     # -- history -------------------------------------------------------------------------------
 
     def follow(self) -> None:
