@@ -43,7 +43,7 @@ class Process:
         log: Path,
         ready: Callable[[], bool],
         environment: Mapping[str, str] | None = None,
-        ready_timeout_s: float = 60.0,
+        ready_timeout_s: float = 180.0,
         before_start: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.name = name

@@ -29,7 +29,7 @@ AFTERWARDS = "run at the end: "
 BACKGROUND = "in the background"
 UNTIL = "until it says: "
 NOT_RUN = "not run here: "
-SOON_S = 60.0
+SOON_S = 180.0
 
 
 def blocks():
