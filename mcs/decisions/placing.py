@@ -8,7 +8,8 @@ same reasons: so they are told what is true at the end.
 
 A cycle has a budget, and each namespace its share of it. What one namespace asks beyond that comes
 after the others' shares, so nobody who submits a hundred thousand pods delays anybody else's first
-ones: these are decided by the first cycle that has folded them.
+ones: these are decided by the first cycle that has folded them. So it is with kinds of pods: a
+cycle looks at so many lines, each namespace's share of them, and the next one at those after them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import heapq
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -32,6 +33,11 @@ from mcs.projections.backlog import UNREADABLE, Proxy
 from mcs.projections.groups import Gang
 from mcs.projections.lines import Line, Order, Told
 from mcs.projections.state import State
+
+LINES_MOST: Final = 512
+"""Lines that a cycle looks at: a kind of pod that nobody asked for before costs up to a millisecond
+for each of them.
+"""
 
 _encoder = msgspec.json.Encoder()
 
@@ -96,17 +102,30 @@ class Placing:
         settled = self._choosing.stands(self._state)
         if settled == self._choosing.scores.settled:
             return True  # nobody could be told anything new
-        lines = [
-            line
-            for line in self._state.backlog.lines.values()
-            if self._choosing.openness.speaks(line.kind.source) and not line.kind.unreadable
-        ]
+        lines, whole = self._lines()
         before = self._budget.bytes
         if not self._place(lines) or not all(self._defer(stalled) for stalled in self._stalled):
             return False
-        if self._budget.bytes == before:
+        if whole and self._budget.bytes == before:
             self._choosing.scores.settled = settled
         return True
+
+    def _lines(self) -> tuple[list[Line], bool]:
+        """The lines to look at in this cycle, and whether these are all."""
+        whose: dict[tuple[str, str], list[Line]] = {}
+        for kind, line in self._state.backlog.lines.items():
+            if self._choosing.openness.speaks(kind.source) and not kind.unreadable:
+                whose.setdefault((kind.source, kind.namespace), []).append(line)
+        share = max(1, LINES_MOST // max(1, len(whose)))
+        count = sum(map(len, whose.values()))
+        looked_at: list[Line] = []
+        for lines in whose.values():
+            if len(lines) > share:
+                lines.sort(key=lambda line: line.orders[0])
+                begin = self._state.cycle * share % len(lines)
+                lines[:] = (lines[begin:] + lines[:begin])[:share]
+            looked_at += lines
+        return looked_at, len(looked_at) == count
 
     def _place(self, lines: list[Line]) -> bool:
         """Place all pods that fit somewhere, in the order of all lines together: each namespace up

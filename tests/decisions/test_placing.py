@@ -195,3 +195,23 @@ def test_a_cluster_that_changes_all_the_time_delays_no_pod_of_another():
         world.capacity("c1", event)
         world.proxies("c2", proxy(f"u{number}", cpu=10, created=f"2026-02-01T00:00:{number:02d}Z"))
         assert placed(world.cycle()) == [f"u{number}"]
+
+
+def test_a_thousand_kinds_of_pods_delay_no_pod_of_another_namespace(monkeypatch):
+    monkeypatch.setattr("mcs.decisions.placing.LINES_MOST", 10)
+    world = World()
+    world.join("c1", node(cpu=100_000, pods=1000))
+    kinds = [in_namespace("many", 1, cpu=100 + number)[0] for number in range(30)]
+    kinds = [
+        msgspec.structs.replace(each, uid=f"m{number:02d}", name=f"m{number:02d}")
+        for number, each in enumerate(kinds)
+    ]
+    late = "2026-01-02T00:00:00Z"
+    world.proxies("c1", *kinds, *in_namespace("quiet", 1, created=late))
+
+    first = placed(world.cycle())
+    assert "quiet-0000" in first
+    assert len(first) == 6
+    rest = [uid for _ in range(20) for uid in placed(world.cycle())]
+    assert sorted(rest) == sorted({each.uid for each in kinds} - set(first))
+    assert world.replay().digest() == world.state.digest()
