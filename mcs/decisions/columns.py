@@ -23,6 +23,8 @@ from mcs.projections.loads import Column, Loads, wrapped
 from mcs.quantities import PODS, Resources
 
 _LISTED: Final = 4096
+_MANY: Final = 256
+"""Rows up to which each is read by itself, however few others there are."""
 FIRST_RANK: Final = (1 << 20) - 1
 """Of the first name; a cluster has fewer nodes than that."""
 
@@ -59,13 +61,13 @@ class Columns:
         if loads is None or (loads.position == self._seen and not self._booked):
             return False
         stale = self._seen < loads.since or len(loads.names) > len(self.rank)
-        changed = () if stale else loads.changes[self._seen - loads.since :]
+        changed = () if stale else dict.fromkeys(loads.changes[self._seen - loads.since :])
         self._seen = loads.position
         self.debts = self._inventory.owed(self.cluster)
-        if stale or len(changed) > len(loads.names) // 4:
+        if stale or len(changed) > max(_MANY, len(loads.names) // 2):
             self._rebuild(loads)
         else:
-            for row in {**dict.fromkeys(changed), **self._booked}:
+            for row in dict.fromkeys((*changed, *self._booked)):
                 self._take_over(loads, row)
         self._booked.clear()
         return True

@@ -124,12 +124,13 @@ def test_a_pod_of_a_full_account_is_folded_in_few_calls():
 def test_a_pod_in_columns_is_folded_in_fewer_calls_than_one_by_itself():
     pods = [local_pod(number, node_name(number % 50)) for number in range(1000)]
     counts = []
-    for told in (pods, [*columned(iter(pods))]):
+    for told in ([*columned(iter(pods))], pods, [*columned(iter(pods))]):
         _, feed, fold = federation(1, 50)
         feed.account("c0001", subjects.CAPACITY, told)
         counts.append(calls(fold))
 
-    assert counts[1] < counts[0]
+    _, one_by_one, in_columns = counts  # the first time, numpy makes ready
+    assert in_columns < one_by_one
 
 
 def test_a_pod_is_placed_in_few_calls():
