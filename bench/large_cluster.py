@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Self
 from uuid import UUID
