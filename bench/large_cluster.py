@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Self
 from uuid import UUID
@@ -25,6 +25,7 @@ from tools.controlplane import ControlPlane
 
 _LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 _LEVEL = "--log=info"
+_SAID = "posting ready"  # in the message of KWOK's condition Ready
 _LOOK_S = 0.5
 _PUTS = 100  # in one transaction; etcd takes 128
 _TEAMS = 20
@@ -44,18 +45,25 @@ class LargeCluster:
         self.nodes, self.pods = nodes, pods
         self._plane, self._client, self._etcd = plane, client, etcd
         self._serial = itertools.count()
+        self._model_node = b""
         self._models: list[bytes] = []
 
     async def fill(self) -> None:
         """Make all; returns once the API server shows them, and is quiet."""
         await self._make_models()
         shapes = range(len(_REQUESTS))
-        await self._etcd.put(self._copied_nodes(await self._etcd.get(f"minions/{_node(0)}")))
+        self._model_node = await self._etcd.get(f"minions/{_node(0)}")
+        await self._etcd.put(map(self._copied_node, range(1, self.nodes)))
         self._models = [await self._etcd.get(f"pods/{_pod(shape)}") for shape in shapes]
         await self._etcd.put(map(self._copied_pod, range(len(shapes), self.pods)))
         await self._shown("/api/v1/nodes", self.nodes)
         await self._shown("/api/v1/pods", self.pods)
         await self._shown(_LEASES, self.nodes)  # KWOK makes them, and is quiet then
+
+    async def beat(self, number: int) -> None:
+        """Let a node say again that it is well, as its kubelet does every five minutes."""
+        said = f"{next(self._serial):0{len(_SAID)}d}"
+        await self._etcd.put([self._copied_node(1 + number % (self.nodes - 1), said)])
 
     async def touch(self, number: int) -> None:
         """Change a copied pod in a way that says nothing about capacity; in etcd as well, since a
@@ -91,10 +99,9 @@ class LargeCluster:
     async def _create(self, number: int, on_node: int) -> None:
         await self._client.ask("POST", _path(number).rpartition("/")[0], pod(number, on_node))
 
-    def _copied_nodes(self, model: bytes) -> Iterator[tuple[str, bytes]]:
-        for number in range(1, self.nodes):
-            names = {_node(0): _node(number)}
-            yield f"minions/{_node(number)}", copied(model, number, names)
+    def _copied_node(self, number: int, said: str = _SAID) -> tuple[str, bytes]:
+        names = {_node(0): _node(number), _SAID: said}
+        return f"minions/{_node(number)}", copied(self._model_node, number, names)
 
     def _copied_pod(
         self, number: int, changed: Mapping[str, str] = MappingProxyType({})
@@ -142,6 +149,7 @@ def copied(model: bytes, number: int, names: Mapping[str, str]) -> bytes:
     value = model.replace(model[start : start + 36], str(UUID(int=number)).encode())
     for old, new in names.items():
         assert len(old) == len(new), "lengths are stored beside texts"
+        assert old.encode() in value, f"{old} is not in the model"
         value = value.replace(old.encode(), new.encode())
     return value
 
