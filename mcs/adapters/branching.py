@@ -29,9 +29,13 @@ class ForkBranch:
         reading, writing = os.pipe()
         child = os.fork()
         if not child:
+            os.close(reading)  # else its own end would keep it waiting when its parent is killed
             _compute(work, writing)
         os.close(writing)
-        return asyncio.ensure_future(_result(child, reading))
+        result = asyncio.ensure_future(_result(child, reading))
+        # Not in ``_result``, whose body never runs if it is cancelled before its first step.
+        result.add_done_callback(lambda ended: _clear_up(child, reading, ended))
+        return result
 
 
 def _compute(work: Callable[[], bytes], writing: int) -> None:
@@ -70,17 +74,19 @@ async def _result(child: int, reading: int) -> bytes:
     loop.add_reader(reading, more)
     try:
         await ended
-        status = _reap(child)
-    except asyncio.CancelledError:
-        os.kill(child, signal.SIGKILL)
-        _reap(child)
-        raise
     finally:
         loop.remove_reader(reading)
-        os.close(reading)
-    if status:
+    if status := _reap(child):
         raise Unavailable(f"the copy of this process ended by {_how(status)}, without a result")
     return b"".join(parts)
+
+
+def _clear_up(child: int, reading: int, result: asyncio.Future[bytes]) -> None:
+    """End a copy whose result nobody wants any more; close what it wrote to."""
+    if result.cancelled():
+        os.kill(child, signal.SIGKILL)
+        _reap(child)
+    os.close(reading)
 
 
 def _reap(child: int) -> int:

@@ -50,8 +50,8 @@ class Rooms:
 
     @property
     def total(self) -> int:
-        """Of all nodes, less what is owed to earlier bookings."""
-        return self.sum - (self._owed()[0] if self._columns.debts else 0)
+        """Of all nodes, less what is owed to earlier bookings; none where more is owed."""
+        return max(0, self.sum - self._owed()[0]) if self._columns.debts else self.sum
 
     def update(self) -> None:
         """Bring it up to the columns' position."""

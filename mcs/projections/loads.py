@@ -123,7 +123,7 @@ class Loads:
             self._counts[row] += count
             self.touch(row)
         for name in dict.fromkeys([PODS, *(name for each in table for name in each)]):
-            amounts = [each.get(name, 0) + (name == PODS) for each in table]
+            amounts = [wrapped(each.get(name, 0) + (name == PODS)) for each in table]
             np.add.at(self._column(name), rows, np.array(amounts, np.int64)[asks])
 
     def of(self, name: str) -> Resources:
@@ -143,7 +143,8 @@ class Loads:
 
     def _change(self, row: int, requests: Resources, sign: int) -> None:
         views = self._views
-        views[PODS][row] += sign
+        pods = views[PODS][row] + sign
+        views[PODS][row] = pods if -_HALF <= pods < _HALF else wrapped(pods)
         for name, amount in requests.items():
             view = views[name] if name in views else self._add_column(name)
             after = view[row] + sign * amount

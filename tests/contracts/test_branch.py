@@ -1,6 +1,9 @@
 """The contract of work on things as they are at one moment."""
 
+import asyncio
+import contextlib
 import os
+from collections import Counter
 
 import pytest
 
@@ -44,6 +47,36 @@ async def test_work_that_fails_has_no_result(branch, capfd):
 async def test_a_killed_copy_has_no_result():
     with pytest.raises(Unavailable, match="SIGKILL"):
         await ForkBranch().start(lambda: os.kill(os.getpid(), 9) or b"")
+
+
+@pytest.mark.parametrize("steps", [0, 1])
+async def test_a_copy_whose_result_nobody_wants_is_ended(steps):
+    opened = os.listdir("/proc/self/fd")
+    result = ForkBranch().start(lambda: b"x" * (5 << 20))
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    result.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await result
+
+    assert os.listdir("/proc/self/fd") == opened
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def pipes():
+    """Ends of pipes that this process holds."""
+    found = Counter()
+    for number in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(FileNotFoundError):  # the one that listed them
+            found[os.readlink(f"/proc/self/fd/{number}")] += 1
+    return Counter({name: count for name, count in found.items() if name.startswith("pipe:")})
+
+
+async def test_a_copy_holds_no_end_to_read_so_that_it_ends_with_its_parent():
+    before = pipes()
+
+    assert await ForkBranch().start(lambda: b"%d" % (pipes() - before).total()) == b"1"
 
 
 async def test_what_a_copy_changes_stays_its_own():

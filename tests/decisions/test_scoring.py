@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from mcs.events.decisions import Lacks, PodPlaced
 from mcs.events.observations import Phase
+from mcs.quantities import LARGEST
 from tests.building import World, delegate, node, proxy
 
 
@@ -81,3 +82,15 @@ def test_bursts_of_equal_pods_never_exceed_the_cluster_wherever_they_are_bound(d
         placed = sum(really.values()) + len(pending)
         assert placed == min(number, 3 * ROOM)
     assert world.replay().digest() == world.state.digest()
+
+
+def test_what_is_owed_may_be_more_than_a_number_holds():
+    world = World()
+    names = ("n1", "n2", "n3")
+    world.join("c1", *[node(name, cpu=LARGEST) for name in names])
+    assert len(burst(world, first=1, count=3, cpu=LARGEST)) == 3
+    world.capacity("c1", *[node(name, cpu=0) for name in names[:2]], node("n4", cpu=1000))
+
+    assert burst(world, first=4, count=1, cpu=1) == {}
+    (waiting,) = [world.state.backlog.proxies[uid] for *_, uid in world.state.backlog.waiting]
+    assert waiting.deferred == {"c1": Lacks(resource="cpu")}
