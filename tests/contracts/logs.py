@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Self
@@ -15,8 +16,11 @@ from mcs.adapters.jetstream_snapshots import CHUNKS, STREAM, JetStreamSnapshots
 from mcs.adapters.memory_log import MemoryBroker, MemoryLog
 from mcs.adapters.memory_snapshots import MemorySnapshots
 from mcs.adapters.streams import apply_streams
+from mcs.errors import Unavailable
 from mcs.ports import Stored, Stream, StreamInfo
 from mcs.services.exporting import export
+
+SOON_S = 20.0  # a server that takes so long is broken
 
 
 class MemoryWorld:
@@ -119,8 +123,23 @@ class NatsWorld:
         for stream in Stream:
             await self._api(f"STREAM.DELETE.{stream}")  # missing the first time
         await self._api(f"STREAM.DELETE.{STREAM}")
-        await apply_streams(self._admin)
+        await self._make()
         return self
+
+    async def _make(self) -> None:
+        """The streams; a server that has just dropped others of that name may need a moment until
+        their files are gone.
+        """
+        async with asyncio.timeout(SOON_S):
+            while True:
+                try:
+                    await apply_streams(self._admin)
+                except Unavailable as error:
+                    if "creating store" not in str(error):
+                        raise
+                    await asyncio.sleep(0.05)
+                else:
+                    return
 
     async def __aexit__(self, *_: object) -> None:
         await self._open.aclose()
@@ -175,12 +194,15 @@ class NatsWorld:
     async def _made_again(self, stream: Stream, **changes: object) -> None:
         found = await ask(self._admin.connection, f"STREAM.INFO.{stream}", _Config)
         await self.remove(stream)
-        answer = await self._api(f"STREAM.CREATE.{stream}", {**found.config, **changes})
-        assert answer.error is None
+        async with asyncio.timeout(SOON_S):
+            while (
+                await self._api(f"STREAM.CREATE.{stream}", {**found.config, **changes})
+            ).error is not None:
+                await asyncio.sleep(0.05)  # as in ``_make``
 
     async def replace(self, stream: Stream) -> None:
         await self.remove(stream)
-        await apply_streams(self._admin)
+        await self._make()
 
     async def remove(self, stream: Stream) -> None:
         assert (await self._api(f"STREAM.DELETE.{stream}")).error is None
