@@ -120,6 +120,27 @@ async def test_of_two_schedulers_one_is_active_and_the_other_takes_over():
     assert sorted(placements) == ["u1.1", "u2.1"], "I1"
 
 
+async def test_one_that_is_deposed_lets_go_of_all_that_it_derived():
+    broker = MemoryBroker(SystemClock())
+    agents = Agents(broker)
+    first, connection = scheduler(broker)
+    async with running(first):
+        await until(lambda: first.active)
+        agents.join("c1", node())
+        agents.proxies("c1", proxy("u1"))
+        await until(lambda: of(broker, PodPlaced))
+        led = first.state
+        assert led.inventory.derived is not None
+        connection.cut()
+        second, _ = scheduler(broker, "s2")
+        async with running(second):
+            await until(lambda: second.active)
+            connection.mend()
+            await until(lambda: first.state is not led)
+
+    assert led.inventory.derived is None
+
+
 @pytest.mark.parametrize("fate", [Fate.LOST, Fate.ANSWER_LOST, Fate.UNSENT])
 async def test_an_append_without_an_answer_is_settled_before_anything_else(fate):
     broker = MemoryBroker(SystemClock())
