@@ -101,7 +101,8 @@ def test_what_is_exact_stays_exact_through_single_changes():
     assert shape.replicas.tolist() == bounded.counts(*SHAPES[2], bounded.used())
 
 
-def test_one_cluster_read_anew_leaves_the_others_exact():
+def test_one_cluster_read_anew_leaves_the_others_exact(monkeypatch):
+    monkeypatch.setattr("mcs.decisions.columns._MANY", 8)
     bounded = Bounded(1)
     shape = bounded.shapes[0]
     for number in range(len(CLUSTERS)):
