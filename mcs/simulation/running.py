@@ -213,9 +213,10 @@ def _moving(world: World) -> list[str]:
 
 
 def _told(pod: Mapping[str, Any]) -> bool:
-    """Whether the proxy says why it waits."""
+    """Whether the proxy says why it waits; a gate that is open now is no reason (seed 3517)."""
     conditions = pod.get("status", {}).get("conditions") or ()
-    return any(each["type"] == "PodScheduled" for each in conditions)
+    said = [each.get("reason") for each in conditions if each["type"] == "PodScheduled"]
+    return bool(said) and said != ["SchedulingGated"]
 
 
 def _said(world: World) -> list[McsError]:
