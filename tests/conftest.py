@@ -1,9 +1,15 @@
-"""Lets a test be a coroutine, with asyncio's debug checks on."""
+"""Lets a test be a coroutine, with asyncio's debug checks on; properties are given all the time
+that a busy machine takes.
+"""
 
 import asyncio
 import inspect
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("mcs", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("mcs")
 
 
 @pytest.hookimpl(tryfirst=True)
