@@ -46,11 +46,13 @@ async def listed(session: aiohttp.ClientSession, url: str, kind: str) -> str:
 
 
 async def watched(session: aiohttp.ClientSession, url: str, kind: str, since: str) -> None:
-    """Read a watch and forget it, until the server ends it."""
-    query = f"watch=1&timeoutSeconds=3600&resourceVersion={since}"
-    async with session.get(f"{url}/api/v1/{kind}?{query}") as response:
-        while await response.content.readany():
-            pass
+    """Read watches and forget what they say; when the server ends one, list and go on."""
+    while True:
+        query = f"watch=1&timeoutSeconds=3600&resourceVersion={since}"
+        async with session.get(f"{url}/api/v1/{kind}?{query}") as response:
+            while await response.content.readany():
+                pass
+        since = await listed(session, url, kind)
 
 
 async def main(url: str, folder: Path) -> None:
@@ -61,10 +63,12 @@ async def main(url: str, folder: Path) -> None:
     connector = aiohttp.TCPConnector(ssl=tls)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
         begun = time.perf_counter()
-        since = {kind: await listed(session, url, kind) for kind in ("nodes", "pods")}
-        took_s = time.perf_counter() - begun
-        print(json.dumps({"took_s": took_s, "nats": nats.__name__}), flush=True)
-        await asyncio.gather(*(watched(session, url, kind, since[kind]) for kind in since))
+        async with asyncio.TaskGroup() as watches:
+            for kind in ("nodes", "pods"):
+                since = await listed(session, url, kind)
+                watches.create_task(watched(session, url, kind, since))
+            took_s = time.perf_counter() - begun
+            print(json.dumps({"took_s": took_s, "nats": nats.__name__}), flush=True)
 
 
 if __name__ == "__main__":
