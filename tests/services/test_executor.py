@@ -247,9 +247,9 @@ async def test_what_was_withdrawn_before_we_led_may_have_a_create_on_its_way_i1(
     target.decide(placed())
     target.decide(withdrawn())
     late = manifest()
+    begun = target.clock.monotonic()
     async with target.acting():
         await until(target.executor.ready.is_set)
-        begun = target.clock.monotonic()
         (event,) = await until(lambda: target.told(DelegateGone))
         assert event.end is End.NEVER_CREATED
         assert target.clock.monotonic() - begun >= QUICK.settle_s / 2
