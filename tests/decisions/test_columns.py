@@ -2,6 +2,7 @@
 
 import pytest
 
+from mcs.decisions import columns as module
 from mcs.decisions.changes import Changes
 from mcs.decisions.columns import Columns
 from mcs.decisions.eligible import Kinds
@@ -38,8 +39,10 @@ def picture(subject, rows):
     }
 
 
-@pytest.mark.parametrize("seed", range(12))
-def test_columns_that_follow_are_those_made_anew(seed):
+@pytest.mark.parametrize("many", [module._MANY, 0])
+@pytest.mark.parametrize("seed", range(6))
+def test_columns_that_follow_are_those_made_anew(seed, many, monkeypatch):
+    monkeypatch.setattr(module, "_MANY", many)
     stock, kinds = Stock(seed), Kinds()
     followed = [columns(stock.inventory, name, kinds) for name in CLUSTERS]
     for _ in range(25):

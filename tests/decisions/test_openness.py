@@ -86,6 +86,7 @@ def test_a_cluster_being_removed_takes_nobody_and_says_so_where_pods_would_fit()
     assert openness.verdict(1, Fits()) == Never(constraint="cluster removed")
     assert openness.verdict(1, Lacks(resource="cpu")) == Lacks(resource="cpu")
     assert openness.verdict(0, Fits()) == Fits()
+    assert openness.key != Openness(world().state).key
 
 
 def test_nothing_is_started_for_a_source_that_is_not_heard():

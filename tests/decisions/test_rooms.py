@@ -49,6 +49,7 @@ class Counted:
             fresh.update()
             assert rooms.sum == fresh.sum == sum(plain.values())
             assert (rooms.total, rooms.verdict()) == (fresh.total, fresh.verdict())
+            assert (rooms._open, rooms._lacking) == (fresh._open, fresh._lacking)
             if rooms.sum:
                 best = min(plain, key=lambda name: (-plain[name], name))
                 assert rooms.best() == fresh.best() == best
@@ -77,6 +78,16 @@ def test_bookings_count_however_many_there_are(count):
     rooms.update()
 
     counted.check()
+
+
+def test_of_equal_nodes_the_first_name_is_best_also_when_it_came_last():
+    inventory = Inventory()
+    counted = Counted(inventory, [({"cpu": 100}, CONSTRAINTS[0])])
+    for name in (*[f"n{number}" for number in range(10, 50)], "a", "n00", "Z"):
+        inventory.observe_node("c1", node(name), 1)
+        counted.columns.refresh()
+        counted.update()
+        assert counted.kept[0].best() == min(inventory.nodes["c1"])
 
 
 def verdict(requests, *nodes, constraints=CONSTRAINTS[0]):

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from mcs.decisions import changes, shapes
+from mcs.decisions import changes, columns, shapes
 from mcs.decisions.fitting import barred, replicas
 from mcs.decisions.scoring import Scores
 from tests.building import node
@@ -69,6 +69,7 @@ class Bounded:
 @pytest.mark.parametrize("kept", [changes.KEPT, 11])
 @pytest.mark.parametrize("followed", [shapes._FOLLOWED, 3])
 def test_numbers_are_never_below_the_count_and_exact_ones_equal_it(kept, followed, monkeypatch):
+    monkeypatch.setattr(columns, "_MANY", 0)  # many changes at once are read anew
     monkeypatch.setattr(changes, "KEPT", kept)
     monkeypatch.setattr(shapes, "_FOLLOWED", followed)
     exact, restarts = 0, 0
@@ -102,7 +103,7 @@ def test_what_is_exact_stays_exact_through_single_changes():
 
 
 def test_one_cluster_read_anew_leaves_the_others_exact(monkeypatch):
-    monkeypatch.setattr("mcs.decisions.columns._MANY", 8)
+    monkeypatch.setattr(columns, "_MANY", 0)
     bounded = Bounded(1)
     shape = bounded.shapes[0]
     for number in range(len(CLUSTERS)):
