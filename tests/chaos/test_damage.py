@@ -115,10 +115,15 @@ async def decisions_counted(server):
 
 
 async def last_messages(federation, stream, count):
-    """The last messages of a stream."""
+    """The last messages of a stream, once it has more than so many (a young federation's has not)."""
     log = await connect(federation.nats.url, name="a test")
-    try:
+
+    async def end():
         last = (await log.info(stream)).last
+        return last if last > count else 0
+
+    try:
+        last = await federation.wait(f"{stream} to be longer than what is cut off", end)
         return [await log.get(stream, each) for each in range(last - count + 1, last + 1)]
     finally:
         await log.close()

@@ -162,8 +162,9 @@ class Checkers:
             findings.add("I3", text)
         waiting = Waiting(self.sightings, self._rooms, self.orders, self._keys, state)
         Endings(self.sightings, self.orders, self._rooms, waiting).check(findings)
-        check_inventory(findings, self._rooms, state.accounts, state, self.sightings.nodes)
-        check_known(findings, state, self.sightings.nodes, journal.forged())
+        clusters, forged = self.sightings.nodes, journal.forged()
+        check_inventory(findings, self._rooms, state.accounts, state, clusters, forged)
+        check_known(findings, state, clusters, forged)
         findings.check()
 
     def _check_snapshots(self) -> None:

@@ -213,6 +213,15 @@ async def test_i5_what_the_log_says_of_nodes_is_not_so():
     assert all("has node c1/n2 with None; the cluster, with {'cpu': 1000}" in t for t in found)
 
 
+async def test_i5_an_account_that_somebody_else_began_is_nobodys_to_mend():
+    world, _ = await federation(cpu="2")
+    world.observe("c1", subjects.CAPACITY, ResyncStarted(reason="forged"))
+    manifest = {"metadata": {"name": "n2"}, "status": {"allocatable": {"cpu": "1"}}}
+    await world.clusters["c1"].create(NODES, manifest)
+
+    assert not world.ends(of="I5")
+
+
 async def test_i5_a_booking_that_nobody_gave_back():
     world, _ = await placed()
     await world.delete("d", by="")
