@@ -115,7 +115,7 @@ async def decisions_counted(server):
 
 
 async def last_messages(federation, stream, count):
-    """The last messages of a stream, once it has more than so many (a young federation's has not)."""
+    """The last messages of a stream, once there are more than so many."""
     log = await connect(federation.nats.url, name="a test")
 
     async def end():

@@ -163,7 +163,7 @@ class Checkers:
         waiting = Waiting(self.sightings, self._rooms, self.orders, self._keys, state)
         Endings(self.sightings, self.orders, self._rooms, waiting).check(findings)
         clusters, forged = self.sightings.nodes, journal.forged()
-        check_inventory(findings, self._rooms, state.accounts, state, clusters, forged)
+        check_inventory(findings, self._rooms, state, clusters, forged)
         check_known(findings, state, clusters, forged)
         findings.check()
 

@@ -13,9 +13,9 @@ from collections.abc import Collection, Iterator
 from mcs.events.subjects import CAPACITY, PROXY
 from mcs.projections.state import State
 from mcs.quantities import Resources
-from mcs.simulation.checkers.accounts import Accounts
 from mcs.simulation.checkers.findings import Findings
 from mcs.simulation.checkers.orders import Orders
+from mcs.simulation.checkers.replaying import Replaying
 from mcs.simulation.checkers.rooms import Rooms, exit_codes
 from mcs.simulation.checkers.sightings import ENDED, Life, Sightings
 from mcs.simulation.checkers.waiting import Waiting
@@ -65,7 +65,9 @@ class Endings:
         placements = self._orders.of(proxy.uid)
         told = [self._orders.ends.get(each.placement, "") for each in placements]
         reason = (proxy.manifest.get("status") or {}).get("reason", "")
-        if reason == BOUND_ELSEWHERE:
+        if reason == BOUND_ELSEWHERE or (
+            placements and placements[-1].placement in self._orders.late
+        ):
             return
         if not placements or placements[-1].placement not in self._orders.ends:
             if proxy.uid not in self._orders.released:
@@ -83,8 +85,7 @@ class Endings:
 def check_inventory(
     findings: Findings,
     rooms: Rooms,
-    accounts: Accounts,
-    state: State,
+    state: Replaying,
     clusters: Collection[str],
     forged: Collection[int] = (),
 ) -> None:
@@ -103,7 +104,7 @@ def check_inventory(
         projected = {node: known.allocatable for node, known in observed.items()}
         plain = {
             place[1]: node.allocatable
-            for place, (node, _) in accounts.nodes.items()
+            for place, (node, _) in state.accounts.nodes.items()
             if place[0] == name
         }
         for whose, nodes in (("the scheduler", projected), ("the log", plain)):
@@ -116,7 +117,7 @@ def check_inventory(
             taken = _some(used.get(node, {}))
             for whose, load in (
                 ("the scheduler", state.inventory.used(name, node)),
-                ("the log", accounts.used((name, node))),
+                ("the log", state.accounts.used((name, node))),
             ):
                 if _some(load) != taken:
                     text = f"{whose} takes {_some(load)} of {name}/{node} for used"

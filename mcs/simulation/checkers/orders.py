@@ -25,7 +25,8 @@ class Orders:
     """Everything ever decided about proxies and placements, and every end that was told.
 
     ``answered_s``: when a proxy was first placed, deferred or released; ``ends``: by placement,
-    ``""`` where only its being over is known.
+    ``""`` where only its being over is known; ``late``: placements whose end was told only after a
+    release had let go of their proxy, which shows it no more.
     """
 
     def __init__(self, findings: Findings) -> None:
@@ -36,6 +37,7 @@ class Orders:
         self.lost: set[str] = set()  # ever
         self.removed: set[str] = set()
         self.ends: dict[str, str] = {}
+        self.late: set[str] = set()
         self.rejected: set[str] = set()
         self.observed: set[str] = set()  # uids of delegates
         self.answered_s: dict[str, float] = {}
@@ -82,6 +84,8 @@ class Orders:
                 pass
 
     def _ended(self, event: DelegateObserved | DelegateGone | DelegateRejected) -> None:
+        if event.placement not in self.ends and self.releases(event.placement):
+            self.late.add(event.placement)
         match event:
             case DelegateObserved():
                 self.observed.add(event.uid)

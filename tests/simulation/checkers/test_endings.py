@@ -75,6 +75,17 @@ async def test_i2_another_phase_than_the_delegates():
     assert "is Failed, but" in text and "was told to be Succeeded" in text
 
 
+async def test_an_end_that_was_told_after_its_proxy_was_let_go_is_not_shown():
+    world, uid = await placed()
+    world.decide(ProxyReleased(uid=uid, placement=f"{uid}.1", reason="cluster removed", **PLACE))
+    await world.status("p", "Failed")
+    await world.status("d", "Succeeded", **codes(0))
+    seen = delegate(f"{uid}.1", phase=Phase.SUCCEEDED, node="n1")
+    world.observe("c1", DELEGATES, ResyncStarted(), seen)
+
+    assert world.ends() == []
+
+
 async def test_i2_another_exit_code_than_the_delegates():
     world, _ = await ended(code=3, phase="Failed")
     await world.status("p", "Failed", **codes(1))
