@@ -14,13 +14,13 @@ import random
 import shutil
 import tempfile
 from collections import deque
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from bench.reporting import say
+from bench.shapes import GIB, MANIFEST
 from mcs.adapters.clock import SystemClock
 from mcs.adapters.files import open_folder
 from mcs.adapters.files_archive import open_archive
@@ -54,35 +54,8 @@ from mcs.simulation.writing import Writer
 GENERATION: Final = 2  # changes when the same number of events would make another log
 _CLUSTERS: Final = tuple(f"c{number}" for number in range(1, 9))
 _NODES: Final = 40
-_GIB: Final = 1 << 30
 _NS: Final = 1_000_000_000
 _MESSAGE_NS: Final = 200_000
-
-_MANIFEST: Final = json.dumps(
-    {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {
-            "name": "NAME",
-            "namespace": "default",
-            "labels": {"app": "train", "step": "3"},
-            "annotations": {"multicluster.admiralty.io/elect": ""},
-        },
-        "spec": {
-            "restartPolicy": "Never",
-            "containers": [
-                {
-                    "name": "main",
-                    "image": "registry.example/train:1.4",
-                    "command": ["python", "-m", "train", "--epochs", "3"],
-                    "env": [{"name": "SEED", "value": "1"}, {"name": "MODE", "value": "full"}],
-                    "resources": {"requests": {"cpu": "250m", "memory": "512Mi"}},
-                }
-            ],
-        },
-    },
-    separators=(",", ":"),
-)
 _STATUS: Final = msgspec.Raw(
     json.dumps(
         {
@@ -168,7 +141,7 @@ class _Federation:
             self._writer.now_ns += _NS // 5
 
     def _heartbeat(self, cluster: str) -> None:
-        totals = {"cpu": 640_000, "memory": 40 * 64 * _GIB, "pods": 4400}
+        totals = {"cpu": 640_000, "memory": 40 * 64 * GIB, "pods": 4400}
         self._writer.observe(
             cluster,
             subjects.CLUSTER,
@@ -190,7 +163,7 @@ class _Federation:
             self._serial += 1
             uid = f"pod-{self._serial:08d}-7d88-4aab-9e9c-5fac945d0000"
             node = f"n{self._chance.randrange(_NODES)}"
-            requests = {"cpu": 100, "memory": _GIB // 8}
+            requests = {"cpu": 100, "memory": GIB // 8}
             name = f"web-{self._serial}"
             events.append(
                 PodObserved(uid=uid, namespace="shop", name=name, node=node, requests=requests)
@@ -213,8 +186,8 @@ class _Federation:
                     namespace="default",
                     name=name,
                     created="2026-01-01T00:00:00Z",
-                    manifest=_MANIFEST.replace("NAME", name),
-                    requests={"cpu": 250, "memory": _GIB // 2},
+                    manifest=MANIFEST.replace("NAME", name),
+                    requests={"cpu": 250, "memory": GIB // 2},
                 )
             )
         self._writer.observe(source, subjects.PROXY, *events)
@@ -286,7 +259,7 @@ async def _read(folder: Path) -> Recording:
 def _node(number: int) -> NodeObserved:
     return NodeObserved(
         name=f"n{number}",
-        allocatable={"cpu": 16_000, "memory": 64 * _GIB, "pods": 110},
+        allocatable={"cpu": 16_000, "memory": 64 * GIB, "pods": 110},
         labels={"kubernetes.io/os": "linux", "kubernetes.io/hostname": f"n{number}"},
     )
 
@@ -302,9 +275,3 @@ def _delegate(placed: PodPlaced, phase: Phase, node: str) -> DelegateObserved:
         requests=placed.requests,
         status=_STATUS,
     )
-
-
-def messages_of(recording: Recording) -> Iterator[Stored]:
-    """All messages, one stream after the other."""
-    for stream in Stream:
-        yield from recording.messages[stream]

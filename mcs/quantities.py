@@ -74,6 +74,13 @@ def bounded(amounts: Mapping[str, int]) -> Resources:
     return {name: min(max(0, amounts[name]), LARGEST) for name in sorted(amounts)}
 
 
+def shared(amounts: Mapping[str, int]) -> Resources:
+    """One dictionary for all equal amounts, not to be changed: of thousands of pods and nodes, few
+    ask or offer different ones.
+    """
+    return _shared(tuple(amounts.items()))
+
+
 def add(left: Mapping[str, int], right: Mapping[str, int]) -> Resources:
     """Sum by resource."""
     total = dict(left)
@@ -109,3 +116,8 @@ def render(resource: str, amount: int) -> str:
             if amount and amount % (1 << bits) == 0:
                 return f"{amount >> bits}{suffix}"
     return str(amount)
+
+
+@lru_cache(maxsize=4096)
+def _shared(amounts: tuple[tuple[str, int], ...]) -> Resources:
+    return dict(amounts)

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
-from click.core import ParameterSource
 
-from mcs.commands.options import epilog, option, together
+from mcs.commands.options import epilog, option, together, typed
 
 _ABOUT_RUNS: Final = frozenset({"trace", "begin", "seeds", "jobs", "journal", "shrink"})
 _ABOUT_WORKLOADS: Final = frozenset(
@@ -116,10 +115,7 @@ _workload_options = together(
 )
 @option("--shrink/--no-shrink", default=True, help="Look for the smallest plan that still fails.")
 @_workload_options
-@click.pass_context
 def simulate(
-    context: click.Context,
-    /,
     *,
     seed: int | None,
     trace: bool,
@@ -142,7 +138,7 @@ def simulate(
     how full clusters were, how much of what was free was of no use, and how few nodes would have
     done. --seed is then the workload's.
     """
-    _belong(context, _ABOUT_RUNS if workload else _ABOUT_WORKLOADS, workload=bool(workload))
+    _belong(_ABOUT_RUNS if workload else _ABOUT_WORKLOADS, workload=bool(workload))
     if workload:
         from mcs.commands import workloads
 
@@ -155,11 +151,9 @@ def simulate(
     sys.exit(simulations.many(begin, seeds, jobs=jobs, journal=journal, shrinking=shrink))
 
 
-def _belong(context: click.Context, foreign: frozenset[str], *, workload: bool) -> None:
+def _belong(foreign: frozenset[str], *, workload: bool) -> None:
     """Options that would do nothing are a mistake, not a wish."""
-    for parameter in context.command.params:
-        name = parameter.name or ""
-        given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-        if name in foreign and given:
+    for parameter in click.get_current_context().command.params:
+        if parameter.name in foreign and typed(parameter.name):
             goes = "does not go with" if workload else "needs"
             raise click.UsageError(f"{parameter.opts[0]} {goes} --workload")

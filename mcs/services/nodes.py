@@ -9,8 +9,6 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable, KeysView, Sequence
-from functools import lru_cache
-from typing import Final
 
 import msgspec
 
@@ -20,7 +18,7 @@ from mcs.names import Keys
 from mcs.objects.kinds import NODES, Node
 from mcs.objects.observing import node_observed
 from mcs.ports import Clock, Cluster
-from mcs.quantities import Resources
+from mcs.quantities import shared
 from mcs.services.reflector import Reflector
 
 Subscriber = Callable[[Node | None, Node | None], None]
@@ -30,8 +28,6 @@ node of each full list. It must not block, and must not raise.
 
 RealSubscriber = Callable[[NodeObserved | None, NodeObserved | None], None]
 """Called with a real node before and after, as a ``Subscriber`` is."""
-
-SHARED_AMOUNTS: Final = 1024  # different sizes of nodes that are kept once
 
 _logger = logging.getLogger(__name__)
 
@@ -140,12 +136,7 @@ def _lean(node: NodeObserved) -> NodeObserved:
     intern = sys.intern
     return msgspec.structs.replace(
         node,
-        allocatable=_shared(tuple(node.allocatable.items())),
+        allocatable=shared(node.allocatable),
         labels={intern(key): intern(value) for key, value in node.labels.items()},
         pool=intern(node.pool),
     )
-
-
-@lru_cache(maxsize=SHARED_AMOUNTS)
-def _shared(amounts: tuple[tuple[str, int], ...]) -> Resources:
-    return dict(amounts)

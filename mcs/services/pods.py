@@ -15,7 +15,6 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
-from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -27,7 +26,7 @@ from mcs.objects.kinds import PODS, Metadata, Pod, PodSpec
 from mcs.objects.observing import pod_observed
 from mcs.objects.owning import Role, owner, role
 from mcs.ports import Clock, Cluster
-from mcs.quantities import Resources
+from mcs.quantities import shared
 from mcs.services.reflector import Reflector
 
 Subscriber = Callable[[Role, Pod | None, Pod | None], None]
@@ -41,7 +40,6 @@ UseSubscriber = Callable[[PodObserved | None, PodObserved | None], None]
 as a ``Subscriber`` is; never with twice None.
 """
 
-SHARED_REQUESTS: Final = 4096  # different requests that pods share; beyond, some are kept twice
 _UNSHOWN: Final = "unshown"  # a deletion whose time nobody saw
 
 _logger = logging.getLogger(__name__)
@@ -215,13 +213,8 @@ def _used(pod: Pod) -> PodObserved | None:
         observed,
         namespace=sys.intern(observed.namespace),
         node=sys.intern(observed.node),
-        requests=_shared(tuple(observed.requests.items())),
+        requests=shared(observed.requests),
     )
-
-
-@lru_cache(maxsize=SHARED_REQUESTS)
-def _shared(requests: tuple[tuple[str, int], ...]) -> Resources:
-    return dict(requests)
 
 
 def _as_pod(used: PodObserved) -> Pod:

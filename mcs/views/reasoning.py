@@ -16,6 +16,7 @@ from mcs.projections.backlog import Proxy
 from mcs.projections.state import State
 from mcs.quantities import CPU, MEMORY, PODS
 from mcs.views.amounts import amount, lasting
+from mcs.views.decided import verdict_words
 from mcs.views.grounds import Booking, Grounds, ahead, free_of, freest, grounds_of
 from mcs.views.words import Words, bad, good, node, say, wait
 
@@ -127,7 +128,7 @@ def _words(state: State, choosing: Choosing, proxy: Proxy, name: str, verdict: V
             again = f", again in {lasting(left_ms / 1000)}" if left_ms > 0 else ""
             return say(bad(constraint), again)
         case Partly():
-            return say(wait("not enough room for the whole group"))
+            return verdict_words(verdict)
 
 
 def _lack(state: State, choosing: Choosing, proxy: Proxy, name: str, resource: str) -> Words:
