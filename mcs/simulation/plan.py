@@ -66,6 +66,17 @@ class Burst(Item, frozen=True, kw_only=True):
     stay_s: int = 300
 
 
+class Gang(Burst, frozen=True, kw_only=True):
+    """A burst of which ``size`` pods are placed all or none, in one cluster or ``spread``; the last
+    ``late`` ones are created ``late_s`` after the others.
+    """
+
+    size: int
+    spread: bool = False
+    late: int = 0
+    late_s: float = 0.0
+
+
 class Job(Item, frozen=True, kw_only=True):
     """A Job of ``completions`` elected pods; ``failures`` of them exit with 1 before one succeeds;
     a pod that is deleted or fails is replaced.
@@ -245,6 +256,7 @@ class BreakWatches(Item, frozen=True, kw_only=True):
 
 Work = (
     Burst
+    | Gang
     | Job
     | DeletePod
     | DeleteDelegate

@@ -19,6 +19,7 @@ from mcs.simulation.plan import (
     CordonNode,
     DeleteDelegate,
     DeletePod,
+    Gang,
     Job,
     Leave,
     ReleasePod,
@@ -73,6 +74,23 @@ def test_a_gated_pod_waits_for_its_gate():
         await doing
         await asyncio.sleep(5)
         assert (await pods(world, "c1"))["g-0"].status.phase == "Succeeded"
+
+    played(scene)
+
+
+def test_a_gang_waits_for_those_of_it_that_come_late():
+    async def scene(world, people):
+        shape = {"count": 3, "size": 3, "milli": 100, "run_s": 50}
+        gang = Gang(at_s=0, cluster="c1", name="g", late=1, late_s=6, **shape)
+        doing = asyncio.create_task(people.do(gang))
+        await asyncio.sleep(4)
+        proxies = await pods(world, "c1")
+        assert {proxies[name].status.phase for name in ("g-0", "g-1")} == {"Pending"}
+        assert len(proxies) == 2
+        await doing
+        await asyncio.sleep(5)
+        places = {each.spec.node_name for each in (await pods(world, "c1")).values()}
+        assert len(places) == 1 and "" not in places
 
     played(scene)
 
