@@ -10,6 +10,8 @@ from collections.abc import Callable
 from random import Random
 from typing import Final
 
+import msgspec
+
 from mcs.simulation.plan import (
     BAD_FRAMES,
     FORGED,
@@ -58,6 +60,7 @@ def draw(seed: int) -> Plan:
     act_one_s = shape.uniform(20, 45)
     work = _Work(_random(seed, "work"), clusters, act_one_s).all()
     gangs = _Work(_random(seed, "gangs"), clusters, act_one_s).gangs()
+    grouped = _Work(_random(seed, "grouped jobs"), clusters, act_one_s).grouped()
     accidents: tuple[Accident, ...] = ()
     if seed % _CALM:
         chance = _random(seed, "accidents")
@@ -71,7 +74,7 @@ def draw(seed: int) -> Plan:
         schedulers=schedulers,
         lost_after_s=shape.choice((12, 20, 40)),
         act_one_s=act_one_s,
-        work=tuple(sorted((*work, *gangs), key=lambda item: item.at_s)),
+        work=tuple(sorted((*work, *gangs, *grouped), key=lambda item: item.at_s)),
         accidents=accidents,
     )
 
@@ -151,6 +154,13 @@ class _Work:
             self._gang(number) for number in range(self._random.choice((0, 0, 0, 0, 1, 2)))
         )
 
+    def grouped(self) -> tuple[Work, ...]:
+        """In every sixth plan a Job whose pods are a group."""
+        if self._random.random() > 1 / 6:
+            return ()
+        job = self._job(0)
+        return (msgspec.structs.replace(job, name="k0", size=job.completions),)
+
     def _at_s(self) -> float:
         return round(self._random.uniform(_SETTLED_S, self._act_s * 0.8), 2)
 
@@ -204,7 +214,7 @@ class _Work:
             stay_s=random.choice((5, 300)),
         )
 
-    def _job(self, number: int) -> Work:
+    def _job(self, number: int) -> Job:
         random = self._random
         return Job(
             at_s=self._at_s(),

@@ -57,7 +57,8 @@ class People:
             case Burst():
                 await self._create(item)
             case Job():
-                self.jobs.add(item.name)
+                if not item.size:  # those of a group may wait for ever, for room or company
+                    self.jobs.add(item.name)
                 async with asyncio.TaskGroup() as tasks:
                     for number in range(item.completions):
                         tasks.create_task(self._complete(item, number))
@@ -112,9 +113,10 @@ class People:
                 spec["nodeSelector"] = {"there": "is-none"}
             if item.gate_s:
                 spec["schedulingGates"] = [{"name": GATE}]
-        if isinstance(item, Gang):
+        if isinstance(item, Gang | Job) and item.size:
+            spread = isinstance(item, Gang) and item.spread
             annotations[keys.group], annotations[keys.group_size] = item.name, str(item.size)
-            annotations[keys.group_placement] = SPREAD if item.spread else ONE_CLUSTER
+            annotations[keys.group_placement] = SPREAD if spread else ONE_CLUSTER
         if exit_code:
             annotations[EXIT_CODE] = str(exit_code)
         spec["tolerations"] = [

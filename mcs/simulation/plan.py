@@ -79,7 +79,7 @@ class Gang(Burst, frozen=True, kw_only=True):
 
 class Job(Item, frozen=True, kw_only=True):
     """A Job of ``completions`` elected pods; ``failures`` of them exit with 1 before one succeeds;
-    a pod that is deleted or fails is replaced.
+    a pod that is deleted or fails is replaced. ``size``: so many are placed all or none.
     """
 
     cluster: str
@@ -88,6 +88,7 @@ class Job(Item, frozen=True, kw_only=True):
     failures: int
     milli: int
     run_s: float
+    size: int = 0
 
 
 class DeletePod(Item, frozen=True, kw_only=True):

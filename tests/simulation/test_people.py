@@ -3,6 +3,7 @@
 import asyncio
 
 import msgspec
+import pytest
 
 from mcs.events import codec
 from mcs.events.observations import OperatorCommanded
@@ -95,12 +96,16 @@ def test_a_gang_waits_for_those_of_it_that_come_late():
     played(scene)
 
 
-def test_a_job_replaces_what_fails_until_it_is_complete():
+@pytest.mark.parametrize("size", [0, 2])
+def test_a_job_replaces_what_fails_until_it_is_complete(size):
+    """One of a group is waited for by nobody, since its company may never come."""
+
     async def scene(world, people):
-        job = Job(at_s=0, cluster="c1", name="j", completions=2, failures=1, milli=100, run_s=1)
+        shape = {"completions": 2, "failures": 1, "milli": 100, "run_s": 1, "size": size}
+        job = Job(at_s=0, cluster="c1", name="j", **shape)
         doing = asyncio.create_task(people.do(job))
         await asyncio.sleep(1)
-        assert people.jobs == {"j"}
+        assert people.jobs == (set() if size else {"j"})
         await doing
         assert people.jobs == set()
         phases = {name: pod.status.phase for name, pod in (await pods(world, "c1")).items()}
