@@ -21,7 +21,8 @@ from mcs.projections.state import State
 
 class Outcome(NamedTuple):
     """What becomes of a group in this cycle: ``places`` by uid, booked; or ``told``, while it
-    waits; or, with neither, its members are on their own, in cluster ``led`` if it names one.
+    waits; or, with neither, its members are on their own. They follow others to ``led``, if that
+    names a cluster.
     """
 
     places: dict[str, Choice] = {}
@@ -68,7 +69,7 @@ def look_at(state: State, choosing: Choosing, gang: Gang) -> Outcome:
     each = [Member(shape=line, clusters=_clusters(choosing, line, led)) for line in lines]
     places = place_gang(each, _Room(choosing), spread=members.spread)
     if places is None:
-        return Outcome(room=False)
+        return Outcome(room=False, led=led)
     chosen = [Choice(place.cluster, place.node) for place in places]
     return Outcome(places=dict(zip(waiting[:count], chosen, strict=True)))
 

@@ -162,10 +162,10 @@ class Placing:
                 return False
             if outcome.places:
                 return True  # later ones have their turn when these are seen to have a place
-            if outcome.told is not None or not outcome.room:
-                self._stalled.append(Stalled(line, line, outcome.told))
-                return True
             followed = led_line(line, outcome.led)
+            if outcome.told is not None or not outcome.room:
+                self._stalled.append(Stalled(line, followed, outcome.told))
+                return True
         choice = self._choosing.choose(followed)
         if choice is None:
             self._stalled.append(Stalled(line, followed, None))
@@ -176,9 +176,17 @@ class Placing:
         if isinstance(event, PodPlaced):
             self._choosing.book(choice, event.requests)
             self._named(event)
+            self._lead(self._state.backlog.proxies[uid], choice.target)
         self._done.add(uid)
         queue.go_on(number)
         return True
+
+    def _lead(self, proxy: Proxy, target: str) -> None:
+        """Let a group follow a member that was placed by itself, when no other ran any more."""
+        if proxy.group is None or self._groups[proxy.gang].led:
+            return
+        if not self._state.backlog.groups[proxy.gang].spread:
+            self._groups[proxy.gang] = Outcome(led=target)
 
     def _group(self, gang: Gang) -> Outcome | None:
         """What becomes of a group in this cycle; None: the next cycle has room for it."""

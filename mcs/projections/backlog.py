@@ -73,6 +73,13 @@ class Proxy(msgspec.Struct, gc=False):
         return self.deleting or self.gone or self.releasing or self.stranded
 
     @property
+    def counts(self) -> bool:
+        """Whether its group has it. A release takes it away only when it is deleted; one that was
+        stranded is, unless it has ended.
+        """
+        return not self.deleting and not self.gone and (self.ended or not self.stranded)
+
+    @property
     def told(self) -> Told | None:
         """What its user was told last, while it waits."""
         return Told(self.deferred, self.deferred_group) if self.deferred is not None else None
@@ -232,7 +239,7 @@ class Backlog:
         before = self._ganged.pop(uid, None)
         if before is not None:
             self.groups[before].remove(uid)
-        if proxy is not None and proxy.group is not None and not proxy.leaving:
+        if proxy is not None and proxy.group is not None and proxy.counts:
             members = self.groups.setdefault(proxy.gang, Members())
             queued = self._queued.get(uid)
             waits = queued is not None and not queued[0].kind.unreadable

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from random import Random
 from typing import Final
 
+import msgspec
+
 from mcs.simulation.plan import (
     BAD_FRAMES,
     FORGED,
@@ -27,6 +29,7 @@ from mcs.simulation.plan import (
     CordonNode,
     DeleteDelegate,
     DeletePod,
+    Gang,
     Job,
     Kill,
     Leave,
@@ -56,6 +59,8 @@ def draw(seed: int) -> Plan:
     schedulers = shape.choice((1, 2, 2, 3))
     act_one_s = shape.uniform(20, 45)
     work = _Work(_random(seed, "work"), clusters, act_one_s).all()
+    gangs = _Work(_random(seed, "gangs"), clusters, act_one_s).gangs()
+    grouped = _Work(_random(seed, "grouped jobs"), clusters, act_one_s).grouped()
     accidents: tuple[Accident, ...] = ()
     if seed % _CALM:
         chance = _random(seed, "accidents")
@@ -69,7 +74,7 @@ def draw(seed: int) -> Plan:
         schedulers=schedulers,
         lost_after_s=shape.choice((12, 20, 40)),
         act_one_s=act_one_s,
-        work=work,
+        work=tuple(sorted((*work, *gangs, *grouped), key=lambda item: item.at_s)),
         accidents=accidents,
     )
 
@@ -141,7 +146,20 @@ class _Work:
         work = [self._burst(number) for number in range(random.randint(1, 4))]
         work += [self._job(number) for number in range(random.choice((0, 0, 1, 2)))]
         work += [random.choice(kinds)() for _ in range(random.randint(0, 5))]
-        return tuple(sorted(work, key=lambda item: item.at_s))
+        return tuple(work)
+
+    def gangs(self) -> tuple[Work, ...]:
+        """In every third plan: of any size, also larger than all there is, and never complete."""
+        return tuple(
+            self._gang(number) for number in range(self._random.choice((0, 0, 0, 0, 1, 2)))
+        )
+
+    def grouped(self) -> tuple[Work, ...]:
+        """In every sixth plan a Job whose pods are a group."""
+        if self._random.random() > 1 / 6:
+            return ()
+        job = self._job(0)
+        return (msgspec.structs.replace(job, name="k0", size=job.completions),)
 
     def _at_s(self) -> float:
         return round(self._random.uniform(_SETTLED_S, self._act_s * 0.8), 2)
@@ -174,7 +192,29 @@ class _Work:
             stay_s=random.choice((5, 300)),
         )
 
-    def _job(self, number: int) -> Work:
+    def _gang(self, number: int) -> Work:
+        random = self._random
+        size = random.choice((2, 3, 4, 6, 10))
+        count = size + random.choice((-1, 0, 0, 0, 1, 3))
+        late = random.choice((0, 0, 1, count // 2))
+        return Gang(
+            at_s=self._at_s(),
+            cluster=random.choice(self._sources),
+            name=f"g{number}",
+            count=count,
+            size=size,
+            spread=random.random() < 0.3,
+            late=late,
+            late_s=self._for_s(12),
+            milli=random.choice((100, 200, 300, 600)),
+            run_s=random.choice((0.5, 5.0, 15.0)),
+            exit_code=random.choice((0, 0, 0, 1)),
+            pin=random.choice(("", "", "", "", self._cluster())),
+            gate_s=0.0 if late else random.choice((0.0, 5.0)),
+            stay_s=random.choice((5, 300)),
+        )
+
+    def _job(self, number: int) -> Job:
         random = self._random
         return Job(
             at_s=self._at_s(),

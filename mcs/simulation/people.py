@@ -15,6 +15,7 @@ from mcs.events import codec, subjects
 from mcs.events.frames import ObservationFrame
 from mcs.events.observations import OperatorCommanded, Verb
 from mcs.names import NAMESPACE_ENABLED, NAMESPACE_LABEL, OPERATOR
+from mcs.objects.grouping import ONE_CLUSTER, SPREAD
 from mcs.objects.kinds import NAMESPACES, NODES, PODS, Pod
 from mcs.ports import Stream
 from mcs.simulation.act_one import ActOne
@@ -27,6 +28,7 @@ from mcs.simulation.plan import (
     CordonNode,
     DeleteDelegate,
     DeletePod,
+    Gang,
     Job,
     Leave,
     ReleasePod,
@@ -55,7 +57,8 @@ class People:
             case Burst():
                 await self._create(item)
             case Job():
-                self.jobs.add(item.name)
+                if not item.size:  # those of a group may wait for ever, for room or company
+                    self.jobs.add(item.name)
                 async with asyncio.TaskGroup() as tasks:
                     for number in range(item.completions):
                         tasks.create_task(self._complete(item, number))
@@ -88,7 +91,9 @@ class People:
     async def _create(self, item: Burst) -> None:
         place = self._world.places[item.cluster]
         names = [f"{item.name}-{number}" for number in range(item.count)]
-        for name in names:
+        for number, name in enumerate(names):
+            if isinstance(item, Gang) and number == item.count - item.late:
+                await self._act_one.wait(item.late_s)
             await self._insist(place, self._pod(item, name))
         if item.gate_s:
             await self._act_one.wait(item.gate_s)
@@ -108,6 +113,10 @@ class People:
                 spec["nodeSelector"] = {"there": "is-none"}
             if item.gate_s:
                 spec["schedulingGates"] = [{"name": GATE}]
+        if isinstance(item, Gang | Job) and item.size:
+            spread = isinstance(item, Gang) and item.spread
+            annotations[keys.group], annotations[keys.group_size] = item.name, str(item.size)
+            annotations[keys.group_placement] = SPREAD if spread else ONE_CLUSTER
         if exit_code:
             annotations[EXIT_CODE] = str(exit_code)
         spec["tolerations"] = [

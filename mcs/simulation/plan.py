@@ -66,9 +66,20 @@ class Burst(Item, frozen=True, kw_only=True):
     stay_s: int = 300
 
 
+class Gang(Burst, frozen=True, kw_only=True):
+    """A burst of which ``size`` pods are placed all or none, in one cluster or ``spread``; the last
+    ``late`` ones are created ``late_s`` after the others.
+    """
+
+    size: int
+    spread: bool = False
+    late: int = 0
+    late_s: float = 0.0
+
+
 class Job(Item, frozen=True, kw_only=True):
     """A Job of ``completions`` elected pods; ``failures`` of them exit with 1 before one succeeds;
-    a pod that is deleted or fails is replaced.
+    a pod that is deleted or fails is replaced. ``size``: so many are placed all or none.
     """
 
     cluster: str
@@ -77,6 +88,7 @@ class Job(Item, frozen=True, kw_only=True):
     failures: int
     milli: int
     run_s: float
+    size: int = 0
 
 
 class DeletePod(Item, frozen=True, kw_only=True):
@@ -245,6 +257,7 @@ class BreakWatches(Item, frozen=True, kw_only=True):
 
 Work = (
     Burst
+    | Gang
     | Job
     | DeletePod
     | DeleteDelegate

@@ -205,8 +205,10 @@ def _moving(world: World) -> list[str]:
             delegate = world.keys.proxy_uid in (metadata.get("labels") or {})
             waits = not pod["spec"].get("nodeName") and not delegate
             if waits and world.keys.finalizer in (metadata.get("finalizers") or ()):
-                # One of a cluster that returned goes when its delegate elsewhere has (seed 1367).
-                waits = bool(pod["spec"].get("schedulingGates") or _told(pod))
+                # One of a cluster that returned goes when its delegate elsewhere has (seed 1367),
+                # or is known never to come, whatever it says of the time before (seed 2089).
+                told = bool(pod["spec"].get("schedulingGates") or _told(pod))
+                waits = told and not world.checkers.orders.awaits(metadata["uid"])
             if "deletionTimestamp" in metadata or not (ended or waits):
                 found.append(f"{place.name}/{metadata['name']}")
     return found

@@ -12,7 +12,7 @@ from mcs.events.decisions import (
     PodPlaced,
     Policy,
 )
-from mcs.events.observations import Phase
+from mcs.events.observations import DelegateGone, DelegateRejected, End, Phase, Verb
 from tests.building import World, delegate, node, pod, proxy
 
 
@@ -129,3 +129,77 @@ def test_what_others_use_is_no_room_for_a_group():
 
     assert targets(world.cycle()) == []
     assert world.state.inventory.used("c2", "n1") == {"cpu": 200, "pods": 1}
+
+
+def test_a_member_whose_release_was_commanded_too_early_is_a_member_still():
+    """Only what is being deleted is released: until then it waits, and has its place (seed 78)."""
+    world = two_clusters()
+    world.proxies("c1", member(0), member(1))
+    name = {"namespace": "default", "name": "pod-m0"}
+    world.command(id="r", verb=Verb.RELEASE, cluster="c1", **name)
+    assert told(world.cycle()) == {uid: Incomplete(size=3) for uid in ("m0", "m1")}
+    world.proxies("c1", member(2))
+
+    assert len(targets(world.cycle())) == 3
+
+
+def test_a_member_alone_whose_release_was_commanded_too_early_stops_nobody():
+    world = two_clusters()
+    world.proxies("c1", member(0))
+    name = {"namespace": "default", "name": "pod-m0"}
+    world.command(id="r", verb=Verb.RELEASE, cluster="c1", **name)
+
+    assert told(world.cycle()) == {"m0": Incomplete(size=3)}
+
+
+def running(world, *uids):
+    for uid in uids:
+        seen = delegate(f"{uid}.1", node="n1", phase=Phase.RUNNING)
+        world.delegates("c2", "c1", seen)
+
+
+def rejected(uid):
+    return DelegateRejected(placement=f"{uid}.1", namespace="default", name="d", reason="Forbidden")
+
+
+def test_one_that_is_tried_again_while_the_others_run_says_that_it_follows_them():
+    world = two_clusters()
+    world.proxies("c1", *[member(number) for number in range(3)])
+    assert {target for _, target in targets(world.cycle())} == {"c2"}
+    running(world, "m0", "m1")
+    world.delegates("c2", "c1", rejected("m2"))
+    world.capacity("c1", node(cpu=9000))
+    events = world.cycle()
+
+    assert targets(events) == []
+    assert told(events)["m2"]["c1"].constraint == "its group runs in c2"
+
+
+def test_those_that_come_when_all_others_are_gone_go_to_one_cluster_too():
+    world = two_clusters(first=300, second=500)
+    world.proxies("c1", member(0, size=1))
+    world.cycle()
+    gone = DelegateGone(placement="m0.1", namespace="default", name="d", end=End.SUCCEEDED)
+    world.delegates("c2", "c1", delegate("m0.1", phase=Phase.SUCCEEDED), gone)
+    world.proxies("c1", *[member(number, size=1) for number in range(1, 4)])
+
+    placed = [*targets(world.cycle()), *targets(world.cycle())]
+    assert placed == [("m1", "c2"), ("m2", "c2")]
+
+
+def test_those_that_had_ended_count_also_when_their_cluster_was_removed_and_returns():
+    """Seed 1381."""
+    world = two_clusters()
+    world.proxies("c1", member(0, size=2), member(1, size=2), member(2, size=2, cpu=9000))
+    assert len(targets(world.cycle())) == 2
+    running(world, "m0", "m1")
+    ended = [delegate(f"m{n}.1", node="n1", phase=Phase.SUCCEEDED) for n in range(2)]
+    world.delegates("c2", "c1", *ended)
+    world.command(id="r", verb=Verb.REMOVE, cluster="c1")
+    world.cycle()
+    members = [member(n, size=2, ended=n < 2) for n in range(3)]
+    world.join("c1", node(cpu=400), id="again", proxies=members)
+    while not targets(events := world.cycle()):
+        assert events
+
+    assert targets(events) == [("m2", "c2")]

@@ -1,6 +1,15 @@
 """Defects in what is folded and decided: the checkers that replay the log have them, too."""
 
-from mcs.decisions import columns, fitting, framing, placing, reclaiming, scheduling
+from mcs.decisions import (
+    columns,
+    fitting,
+    framing,
+    ganging,
+    gangs,
+    placing,
+    reclaiming,
+    scheduling,
+)
 from mcs.decisions.scoring import Scores
 from mcs.events import codec
 from mcs.projections import folding
@@ -65,6 +74,36 @@ OF_THE_CORE = (
         "placement does not ask whether a node is cordoned",
         ("I5",),
         (Edit(fitting.barred, "if node.cordoned:", "if False:"),),
+    ),
+    Defect(
+        "a gang placed in part",
+        "those of a group that are there are placed, though too few of it are",
+        ("I5",),
+        (
+            Edit(
+                gangs.needed,
+                "return short if short <= waiting else None",
+                "return min(short, waiting)",
+            ),
+        ),
+    ),
+    Defect(
+        "a gang in two clusters",
+        "each member of a group goes where it likes, asked to or not",
+        ("I5",),
+        (Edit(ganging.look_at, "spread=members.spread", "spread=True"),),
+    ),
+    Defect(
+        "a late member that does not follow",
+        "one that comes after the others of its group were placed goes where it likes",
+        ("I5",),
+        (
+            Edit(
+                ganging.look_at,
+                'led = "" if members.spread else anchor(_living(state, members))',
+                'led = ""',
+            ),
+        ),
     ),
     Defect(
         "a frame folded twice",

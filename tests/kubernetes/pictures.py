@@ -11,6 +11,7 @@ import time
 
 from mcs.adapters.clock import SystemClock
 from mcs.adapters.jetstream import connect
+from mcs.events.decisions import PodPlaced
 from mcs.names import Keys
 from mcs.services.history import History
 from mcs.services.reading import Ends
@@ -20,15 +21,19 @@ from mcs.simulation.checkers.replaying import Replaying
 
 class Replayed(Replaying):
     """A state that decides again what was decided in it, by the simulator's checkers of the log;
-    ``cycles`` are those that it compared. What breaks a rule is raised with its frame.
+    ``cycles`` are those that it compared, ``placed`` all that was placed, and in which one. What
+    breaks a rule is raised with its frame.
     """
 
     def __init__(self):
         self.findings = Findings(SystemClock())
         super().__init__(Keys(), self.findings)
+        self.placed = []
 
     def decide(self, sequence, subject, data, frame):
         super().decide(sequence, subject, data, frame)
+        placed = (event for event in frame.events if isinstance(event, PodPlaced))
+        self.placed += [(frame.cycle, event) for event in placed]
         assert not self.findings.found, "; ".join(map(str, self.findings.found))
 
 

@@ -3,7 +3,7 @@
 import msgspec
 
 from mcs.simulation.drawing import draw, processes
-from mcs.simulation.plan import Accident, Kill, Plan, Work
+from mcs.simulation.plan import Accident, Job, Kill, Plan, Work
 
 SEEDS = range(400)
 
@@ -23,6 +23,7 @@ def test_everything_is_drawn_by_some_seed():
     plans = [draw(seed) for seed in SEEDS]
     assert {type(item) for plan in plans for item in plan.work} == set(Work.__args__)
     assert {type(item) for plan in plans for item in plan.accidents} == set(Accident.__args__)
+    assert any(isinstance(item, Job) and item.size for plan in plans for item in plan.work)
     assert any(not plan.accidents for plan in plans)
     assert any(plan.damaging for plan in plans)
 

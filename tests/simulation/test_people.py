@@ -3,6 +3,7 @@
 import asyncio
 
 import msgspec
+import pytest
 
 from mcs.events import codec
 from mcs.events.observations import OperatorCommanded
@@ -19,6 +20,7 @@ from mcs.simulation.plan import (
     CordonNode,
     DeleteDelegate,
     DeletePod,
+    Gang,
     Job,
     Leave,
     ReleasePod,
@@ -77,12 +79,33 @@ def test_a_gated_pod_waits_for_its_gate():
     played(scene)
 
 
-def test_a_job_replaces_what_fails_until_it_is_complete():
+def test_a_gang_waits_for_those_of_it_that_come_late():
     async def scene(world, people):
-        job = Job(at_s=0, cluster="c1", name="j", completions=2, failures=1, milli=100, run_s=1)
+        shape = {"count": 3, "size": 3, "milli": 100, "run_s": 50}
+        gang = Gang(at_s=0, cluster="c1", name="g", late=1, late_s=6, **shape)
+        doing = asyncio.create_task(people.do(gang))
+        await asyncio.sleep(4)
+        proxies = await pods(world, "c1")
+        assert {proxies[name].status.phase for name in ("g-0", "g-1")} == {"Pending"}
+        assert len(proxies) == 2
+        await doing
+        await asyncio.sleep(5)
+        places = {each.spec.node_name for each in (await pods(world, "c1")).values()}
+        assert len(places) == 1 and "" not in places
+
+    played(scene)
+
+
+@pytest.mark.parametrize("size", [0, 2])
+def test_a_job_replaces_what_fails_until_it_is_complete(size):
+    """One of a group is waited for by nobody, since its company may never come."""
+
+    async def scene(world, people):
+        shape = {"completions": 2, "failures": 1, "milli": 100, "run_s": 1, "size": size}
+        job = Job(at_s=0, cluster="c1", name="j", **shape)
         doing = asyncio.create_task(people.do(job))
         await asyncio.sleep(1)
-        assert people.jobs == {"j"}
+        assert people.jobs == (set() if size else {"j"})
         await doing
         assert people.jobs == set()
         phases = {name: pod.status.phase for name, pod in (await pods(world, "c1")).items()}

@@ -73,6 +73,11 @@ class Accounts:
         self._broken: set[Place] = set()
         self._accounts: dict[Place, int] = {}  # the newest ResyncStarted, by cluster and channel
 
+    @property
+    def running(self) -> dict[str, str]:
+        """The target of each live placement, by proxy."""
+        return {uid: self.placed[placement].target for uid, placement in self.live.items()}
+
     # -- observations --------------------------------------------------------------------------
 
     def admits(self, frame: ObservationFrame, sequence: int, digest: str) -> bool:

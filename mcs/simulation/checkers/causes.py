@@ -88,6 +88,14 @@ class Causes:
         for event in events:
             self._note(event)
 
+    def leaves(self, uid: str) -> bool:
+        """Whether a proxy was deleted, or is gone."""
+        return uid in self._leaving
+
+    def holds(self, uid: str) -> bool:
+        """Whether a proxy was placed, and is not to be tried again."""
+        return uid in self._last and not self._never_ran(self._last[uid])
+
     def _observe(self, source: str, channel: str, event: Observation, sequence: int) -> None:
         match event:
             case ResyncStarted():
@@ -155,13 +163,15 @@ class Causes:
         return ""
 
     def _placed(self, event: PodPlaced) -> str:
-        last = self._last.get(event.uid)
-        if last is None:
+        if not self.holds(event.uid):
             return ""
-        tried = self._withdrawn.get(last, False) and last not in self._had_node
-        if last in self._ends and (self._ends[last] in {None, End.NEVER_CREATED} or tried):
-            return ""
-        return f"places {event.placement}, though {last} may have run"
+        return f"places {event.placement}, though {self._last[event.uid]} may have run"
+
+    def _never_ran(self, placement: str) -> bool:
+        if placement not in self._ends:
+            return False
+        tried = self._withdrawn.get(placement, False) and placement not in self._had_node
+        return tried or self._ends[placement] in {None, End.NEVER_CREATED}
 
     def _withdrew(self, event: PlacementWithdrawn) -> str:
         what = f"withdraws {event.placement} ({event.namespace}/{event.name})"

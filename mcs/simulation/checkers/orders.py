@@ -58,6 +58,13 @@ class Orders:
         uid = placement.rpartition(".")[0]
         return any(each.placement == placement for each in self.released.get(uid, ()))
 
+    def awaits(self, uid: str) -> bool:
+        """Whether the end of a placement of a proxy is still to be told."""
+        return any(
+            each.placement not in self.ends and not self.releases(each.placement)
+            for each in self.of(uid)
+        )
+
     def of(self, uid: str) -> list[PodPlaced]:
         """All placements of a proxy, oldest first."""
         return [placed for placed in self.placed.values() if placed.uid == uid]

@@ -7,7 +7,8 @@ I4  Each cycle is what ``schedule`` gives in that state, byte for byte; a claim,
 I9  A frame that counts speaks for the cluster whose subject it is on.
 
 ``Accounts`` goes along with its own idea of what counts and of what is free (I1, I5, I6), and
-``Causes`` with why anything may be ended or tried again (I1, I7).
+``Causes`` with why anything may be ended or tried again (I1, I7), and ``Groups`` with who is placed
+together (I5).
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from mcs.projections.state import State
 from mcs.simulation.checkers.accounts import Accounts
 from mcs.simulation.checkers.causes import Causes
 from mcs.simulation.checkers.findings import Findings
+from mcs.simulation.checkers.groups import Groups
 
 _COMMANDS: Final = subjects.operator("")
 
@@ -52,6 +54,7 @@ class Replaying(State):
         self.membership: _Attentive = _Attentive()
         self.accounts = Accounts(findings)
         self.causes = Causes(findings)
+        self.groups = Groups(self.causes, findings)
         self.cycles = 0
         self._keys, self._findings = keys, findings
         self._expected: Sequence[tuple[str, bytes]] = ()
@@ -80,6 +83,7 @@ class Replaying(State):
         super().decide(sequence, subject, data, frame)
         self._next = (frame.index + 1) % frame.count
         if not self._next:
+            self.groups.decide(frame.cycle, self._events, self.accounts.running)
             self.causes.decide(frame.cycle, self._events, self.accounts.live, self.now_ns)
             self.accounts.decide(frame.cycle, self._events)
             self._events, self._expected = [], ()
@@ -141,6 +145,7 @@ class Replaying(State):
         if expected:
             self.accounts.observe(frame, sequence)
             self.causes.observe(frame, sequence, self.now_ns)
+            self.groups.observe(frame)
 
 
 def _excerpt(data: bytes, at: int) -> str:

@@ -44,6 +44,19 @@ class Rooms:
         """The nodes that a pod may be on, whatever is free there."""
         return [name for name, node in self.nodes(cluster).items() if _takes(node, spec)]
 
+    def copies(self, cluster: str, spec: Json) -> int:
+        """How many such pods there is room for on the nodes that they may be on."""
+        used, wanted = self.used(cluster), {**asked(spec), PODS: 1}
+        total = 0
+        for node in self.eligible(cluster, spec):
+            offered, taken = self.offered(self._sightings.nodes[cluster][node]), used.get(node, {})
+            total += min(
+                (offered.get(name, MOST_PODS if name == PODS else 0) - taken.get(name, 0)) // amount
+                for name, amount in wanted.items()
+                if amount > 0
+            )
+        return total
+
     def lacking(self, cluster: str, node: str, spec: Json) -> list[str]:
         """The resources of which a node has too little left for one more such pod."""
         offered = self.offered(self._sightings.nodes[cluster][node])

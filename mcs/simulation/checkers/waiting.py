@@ -11,6 +11,7 @@ import msgspec
 from mcs.names import VIRTUAL_NODE_PREFIX, Keys
 from mcs.projections.membership import Member
 from mcs.projections.state import State
+from mcs.simulation.checkers.gangs import INCOMPLETE, PARTLY, Gang, Gangs
 from mcs.simulation.checkers.orders import Orders
 from mcs.simulation.checkers.rooms import Rooms
 from mcs.simulation.checkers.sightings import Json, Life, Sightings
@@ -32,6 +33,7 @@ class Waiting:
     ) -> None:
         self._sightings, self._rooms, self._orders = sightings, rooms, orders
         self._keys, self._state = keys, state
+        self._gangs = Gangs(sightings, rooms, keys)
 
     def problems(self, proxy: Life) -> Iterator[str]:
         """What a proxy without a node says that is not so."""
@@ -53,18 +55,22 @@ class Waiting:
         else:
             if reason == "DelegateRejected" and not self._was_rejected(proxy):
                 yield f"says that it was rejected, and never was: {message}"
+            yield from self._group(proxy, message)
+
+    def _group(self, proxy: Life, message: str) -> Iterator[str]:
+        """Whether its group is not whole yet, if that is what the message says."""
+        gang = self._gangs.of(proxy)
+        if INCOMPLETE not in message:
             yield from self._round(proxy, message)
+        elif gang is None or gang.ready >= gang.lacking:
+            yield f"says {message!r}, but that is not so: {gang}"
 
     def _was_rejected(self, proxy: Life) -> bool:
         return any(each.placement in self._orders.rejected for each in self._orders.of(proxy.uid))
 
     def _round(self, proxy: Life, message: str) -> Iterator[str]:
         """Each cluster's verdict, as the message has it, against the cluster."""
-        members = {
-            name: member
-            for name, member in self._state.membership.members.items()
-            if not member.removed and "target" in member.roles
-        }
+        members = self._targets()
         _, found, verdicts = message.partition(_ROUND)
         said = dict(_verdict(part) for part in verdicts.split("; ")) if found else {}
         pin = (proxy.manifest["metadata"].get("annotations") or {}).get(self._keys.clustername, "")
@@ -81,6 +87,13 @@ class Waiting:
                 for problem in self._verdict(proxy, members[name], said[name], pin):
                     yield f"says of {name} {said[name]!r}, but {problem}"
 
+    def _targets(self) -> dict[str, Member]:
+        return {
+            name: member
+            for name, member in self._state.membership.members.items()
+            if not member.removed and "target" in member.roles
+        }
+
     def _verdict(self, proxy: Life, member: Member, words: str, pin: str) -> Iterator[str]:
         spec, rooms, name = self._spec(proxy), self._rooms, member.name
         if (spec.get("affinity") or {}).get("nodeAffinity"):
@@ -90,7 +103,11 @@ class Waiting:
         lacking = {node: rooms.lacking(name, node, spec) for node in eligible}
         lacks, ruled_out = _LACKS.match(words), _RULED_OUT.match(words)
         free = [node for node, short in lacking.items() if not short]
-        if not closed and free:
+        if words == PARTLY:
+            gang = self._gangs.of(proxy)
+            if closed or not free or gang is None or self._has_room(proxy, gang, pin, name):
+                yield f"that is not so: {closed or lacking}, {gang}"
+        elif not closed and free:
             yield f"node {free[0]} has room for it"
         elif lacks and closed:
             yield f"it is {closed}"
@@ -101,12 +118,21 @@ class Waiting:
         elif not lacks and not ruled_out:
             yield "that is no verdict"
 
+    def _has_room(self, proxy: Life, gang: Gang, pin: str, cluster: str) -> bool:
+        """Whether the whole of a group finds its place there, or in all open clusters if spread."""
+        targets = self._targets() if gang.spread else {cluster: self._targets()[cluster]}
+        clusters = [name for name, each in targets.items() if not self._closed(proxy, each, pin)]
+        return self._gangs.has_room(gang, self._spec(proxy), clusters)
+
     def _closed(self, proxy: Life, member: Member, pin: str) -> str:
         """Why a cluster takes no pod of this proxy, whatever is free there; or nothing."""
         known = self._state.backlog.proxies.get(proxy.uid)
         backoff = known.backoff.get(member.name) if known is not None else None
         node = self._sightings.nodes[proxy.cluster].get(VIRTUAL_NODE_PREFIX + member.name)
+        gang = self._gangs.of(proxy)
+        led = gang.led if gang is not None else ""
         closed = {
+            f"its group runs in {led}": bool(led) and led != member.name,
             f"pinned to {pin}": bool(pin) and pin != member.name,
             "lost": member.lost,
             "left": member.left,

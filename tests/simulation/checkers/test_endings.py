@@ -67,6 +67,13 @@ async def test_a_proxy_that_ended_as_its_delegate_did():
     assert world.ends(of="I5") == []
 
 
+async def test_an_end_is_awaited_until_it_is_told():
+    world, uid = await placed()
+    assert world.checkers.orders.awaits(uid)
+    world, uid = await ended()
+    assert not world.checkers.orders.awaits(uid)
+
+
 async def test_i2_another_phase_than_the_delegates():
     world, _ = await ended()
     await world.status("p", "Failed", **codes(0))
