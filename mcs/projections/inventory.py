@@ -144,15 +144,11 @@ class Inventory:
         self, cluster: str, uid: str, node: str, requests: Resources, resync: int
     ) -> None:
         """A pod that is not ours uses a node."""
-        loads = self.loads.get(cluster) or self._of(cluster)
-        if not self._booked.get(cluster) and not self._debts.get(cluster):
-            self.pods.observe(loads, uid, node, requests, resync)
-            return
-        before = self.pods.get(loads, uid)
-        self.pods.observe(loads, uid, node, requests, resync)
-        self._owe(cluster, node)
-        if before is not None:
-            self._owe(cluster, before[0])
+        before = self.pods.observe(self._of(cluster), uid, node, requests, resync)
+        if self._owing(cluster):
+            self._owe(cluster, node)
+            if before is not None:
+                self._owe(cluster, before)
 
     def observe_pods(self, cluster: str, event: PodsObserved, resync: int) -> None:
         """Many pods that are not ours use nodes; the columns must fit."""
@@ -161,12 +157,9 @@ class Inventory:
 
     def drop_pod(self, cluster: str, uid: str) -> None:
         """A pod that is not ours uses nothing any more."""
-        loads = self.loads.get(cluster) or self._of(cluster)
-        owing = self._booked.get(cluster) or self._debts.get(cluster)
-        before = self.pods.get(loads, uid) if owing else None
-        self.pods.drop(loads, uid)
-        if before is not None:
-            self._owe(cluster, before[0])
+        before = self.pods.drop(self._of(cluster), uid)
+        if before is not None and self._owing(cluster):
+            self._owe(cluster, before)
 
     def charge(
         self, key: str, cluster: str, node: str, requests: Resources, *, booking: bool = False
@@ -269,6 +262,10 @@ class Inventory:
         if loads is None:
             loads = self.loads[cluster] = Loads(cluster, self._places)
         return loads
+
+    def _owing(self, cluster: str) -> bool:
+        """Whether there are bookings whose nodes may come to owe, or owe."""
+        return bool(self._booked.get(cluster) or self._debts.get(cluster))
 
     def _owe_all(self, cluster: str) -> None:
         for node in {**self._booked.get(cluster, {}), **self._debts.get(cluster, {})}:

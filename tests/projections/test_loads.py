@@ -112,10 +112,11 @@ def test_growing_keeps_what_is_used():
 
 def test_a_number_that_is_used_again_has_the_hash_of_its_new_name():
     places = Places()
-    first, second = places.take("c1/a"), places.take("c1/b")
+    first, second = places.take("c1/a", 0), places.take("c1/b", 1)
     places.lanes()
     places.give(first)
-    again = places.take("c2/c")
+    again = places.take("c2/c", 7)
     assert again == first
+    assert places.rows == [7, 1]
 
     assert (places.lanes()[[again, second]] == hash_texts(["c2/c", "c1/b"])).all()
