@@ -166,8 +166,9 @@ class Inventory:
     ) -> None:
         """Charge a placement's ``requests`` (and one pod) to a node, in place of what it had."""
         charge = Charge(cluster, node, requests, booking=booking)
-        if key in self.placed:
-            if charge == self.placed[key]:
+        known = self.placed.get(key)
+        if known is not None:
+            if charge == known:
                 return  # said again, as a delegate's node is with each change of its status
             self.discharge(key)
         self._placed_digest.touch(key)

@@ -96,7 +96,9 @@ class Membership:
             return Admission.OLD
         self._digest.touch(frame.source)
         member.heard_ms = elapsed_ms
-        channel = member.channels.setdefault(frame.channel, Channel())
+        channel = member.channels.get(frame.channel)
+        if channel is None:
+            channel = member.channels[frame.channel] = Channel()
         if frame.number <= channel.number:
             return Admission.OLD
         follows = frame.number == channel.number + 1 and frame.previous == channel.digest
@@ -126,10 +128,6 @@ class Membership:
         state.completed = started
         self._digest.touch(source)
         return True
-
-    def resync_of(self, source: str, channel: str) -> int:
-        """Sequence of the newest ResyncStarted of a channel, 0 before the first."""
-        return self.members[source].channels[channel].resync
 
     def hear(self, source: str, heartbeat: ClusterHeartbeat) -> None:
         """Note a heartbeat's summary."""
