@@ -181,8 +181,8 @@ def _delegate(state: State, frame: ObservationFrame, _: int, event: DelegateEven
     target = frame.source
     known = state.ledger.placements.get(event.placement)
     if known is not None and known.decided:
-        right = (known.target, subjects.delegate_channel(known.source))
-        if (target, frame.channel) != right:
+        right = subjects.delegate_channel(known.source)
+        if target != known.target or frame.channel != right:
             return "another cluster's placement, or on another channel"
     placement = state.ledger.apply(event, elapsed_ms=state.elapsed_ms)
     if placement is None:

@@ -145,10 +145,9 @@ class Inventory:
     ) -> None:
         """A pod that is not ours uses a node."""
         before = self.pods.observe(self._of(cluster), uid, node, requests, resync)
-        if self._owing(cluster):
-            self._owe(cluster, node)
-            if before is not None:
-                self._owe(cluster, before)
+        self._owe(cluster, node)
+        if before is not None:
+            self._owe(cluster, before)
 
     def observe_pods(self, cluster: str, event: PodsObserved, resync: int) -> None:
         """Many pods that are not ours use nodes; the columns must fit."""
@@ -158,7 +157,7 @@ class Inventory:
     def drop_pod(self, cluster: str, uid: str) -> None:
         """A pod that is not ours uses nothing any more."""
         before = self.pods.drop(self._of(cluster), uid)
-        if before is not None and self._owing(cluster):
+        if before is not None:
             self._owe(cluster, before)
 
     def charge(
@@ -264,20 +263,16 @@ class Inventory:
             loads = self.loads[cluster] = Loads(cluster, self._places)
         return loads
 
-    def _owing(self, cluster: str) -> bool:
-        """Whether there are bookings whose nodes may come to owe, or owe."""
-        return bool(self._booked.get(cluster) or self._debts.get(cluster))
-
     def _owe_all(self, cluster: str) -> None:
         for node in {**self._booked.get(cluster, {}), **self._debts.get(cluster, {})}:
             self._owe(cluster, node)
 
     def _owe(self, cluster: str, node: str) -> None:
         """Bring in line what is owed to bookings on a node that changed."""
-        booked = self._booked.get(cluster, {}).get(node)
-        debts = self._debts.get(cluster)
+        bookings, debts = self._booked.get(cluster), self._debts.get(cluster)
+        booked = bookings.get(node) if bookings else None
         if booked is None and (not debts or node not in debts):
-            return
+            return  # nearly always
         known, used = self.nodes.get(cluster, {}).get(node), self.used(cluster, node)
         offered = known.allocatable if known is not None else {}
         debt = {

@@ -203,15 +203,15 @@ class Ledger:
     def latest(self, uid: str) -> Placement | None:
         """The newest attempt for a proxy."""
         attempts = self.by_proxy.get(uid)
-        if not attempts:
-            return None
-        number = max(attempts) if len(attempts) > 1 else next(iter(attempts))
-        return attempts[number]
+        return attempts[max(attempts)] if attempts else None
 
     def live(self, uid: str) -> Placement | None:
         """The proxy's live placement, if any."""
-        latest = self.latest(uid)
-        return latest if latest is not None and latest.live else None
+        attempts = self.by_proxy.get(uid)
+        if not attempts:
+            return None
+        latest = attempts[max(attempts)]
+        return latest if latest.live else None
 
     def forget(self, uid: str) -> None:
         """Drop every placement of a proxy that is gone."""

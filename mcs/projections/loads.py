@@ -110,17 +110,29 @@ class Loads:
         row = self.row(name)
         self._observed[row] = there
         self.touch(row)
-        self._give_back(row)
+        if not there:
+            self._give_back(row)
 
-    def add(self, row: int, requests: Resources) -> None:
+    def add(self, row: int, requests: Resources, sign: int = 1) -> None:
         """Charge one pod."""
-        self._counts[row] += 1
-        self._change(row, requests, 1)
+        self._counts[row] += sign
+        views = self._views
+        try:
+            views[PODS][row] += sign
+        except ValueError:
+            self._wrap(PODS, row, sign)
+        for name, amount in requests.items():
+            try:
+                views[name][row] += sign * amount
+            except (KeyError, ValueError):  # no such column yet, or more than 64 bits hold
+                self._wrap(name, row, sign * amount)
+        self.changes.append(row)
+        if len(self.changes) > self._listed:
+            self._trim()
 
     def take(self, row: int, requests: Resources) -> None:
         """Take one pod's charge away again."""
-        self._counts[row] -= 1
-        self._change(row, requests, -1)
+        self.add(row, requests, -1)
         if not self._counts[row]:
             self._give_back(row)
 
@@ -143,21 +155,6 @@ class Loads:
 
     def touch(self, row: int) -> None:
         """List a row as changed."""
-        self.changes.append(row)
-        if len(self.changes) > self._listed:
-            self._trim()
-
-    def _change(self, row: int, requests: Resources, sign: int) -> None:
-        views = self._views
-        try:
-            views[PODS][row] += sign
-        except ValueError:
-            self._wrap(PODS, row, sign)
-        for name, amount in requests.items():
-            try:
-                views[name][row] += sign * amount
-            except (KeyError, ValueError):  # no such column yet, or more than 64 bits hold
-                self._wrap(name, row, sign * amount)
         self.changes.append(row)
         if len(self.changes) > self._listed:
             self._trim()

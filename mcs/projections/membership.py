@@ -90,10 +90,9 @@ class Membership:
         if isinstance(first, ClusterJoined) and frame.channel == subjects.CLUSTER:
             return self._join(first, frame.source, sequence, digest, elapsed_ms)
         member = self.members.get(frame.source)
-        if frame.epoch > (member.epoch if member else -1):
-            return Admission.OLD if member and member.removed else Admission.FOREIGN
         if member is None or frame.epoch != member.epoch or member.epoch == 0:
-            return Admission.OLD
+            foreign = member is None or (frame.epoch > member.epoch and not member.removed)
+            return Admission.FOREIGN if foreign else Admission.OLD
         self._digest.touch(frame.source)
         member.heard_ms = elapsed_ms
         channel = member.channels.get(frame.channel)

@@ -72,7 +72,7 @@ class Pods:
             row = known[uid] = self._new(uid)
         else:
             before = self._discharge(loads, row)
-        there = loads.row(node)
+        there = loads.rows[node] if node in loads.rows else loads.row(node)
         loads.add(there, requests)
         place, ask, accounts = self._views
         place[row], ask[row] = loads.places[there], self._asks.take(requests)
