@@ -95,8 +95,9 @@ def test_every_change_has_a_number_and_old_ones_are_dropped():
 def test_changes_are_dropped_too_where_charges_make_them():
     subject = loads()
     row = subject.row("a")
-    for _ in range(20_000):
+    for number in range(1, 20_001):
         subject.add(row, {})
+        assert subject.position == number  # listed once, also where older ones are dropped
 
     assert subject.since > 0
     assert subject.of("a") == {PODS: 20_000}
