@@ -89,14 +89,6 @@ def add(left: Mapping[str, int], right: Mapping[str, int]) -> Resources:
     return total
 
 
-def subtract(left: Mapping[str, int], right: Mapping[str, int]) -> Resources:
-    """Difference by resource; may be negative."""
-    total = dict(left)
-    for name, amount in right.items():
-        total[name] = total.get(name, 0) - amount
-    return total
-
-
 def most(parts: Iterable[Mapping[str, int]]) -> Resources:
     """Largest amount by resource."""
     total: Resources = {}

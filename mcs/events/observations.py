@@ -220,7 +220,10 @@ class Phase(StrEnum):
     @property
     def ended(self) -> bool:
         """Whether no container of the pod will run again."""
-        return self in {Phase.SUCCEEDED, Phase.FAILED}
+        return self in _OVER
+
+
+_OVER: Final = (Phase.SUCCEEDED, Phase.FAILED)
 
 
 class DelegateObserved(Event, tag="delegate.observed", frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ import msgspec
 from mcs.errors import BadSettings
 from mcs.events.observations import NodeObserved
 from mcs.names import DEFAULT_DOMAIN, VIRTUAL_NODE_TAINT
-from mcs.quantities import PODS, Resources, add, bounded
+from mcs.quantities import PODS, Resources
 
 _PRIVATE: Final = (
     r"kubernetes\.io/hostname",
@@ -34,37 +34,6 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     labels: dict[str, str]
     nodes: int
     pods: int
-
-
-def summarised(
-    nodes: Iterable[NodeObserved],
-    used: Mapping[str, Resources],
-    *,
-    pods: Mapping[str, int] | None = None,
-    excluded: str = "",
-) -> Summary:
-    """The cluster's real nodes together.
-
-    ``used`` and ``pods``: requests and number of the pods bound to each node, by its name.
-    ``excluded``: a pattern; labels are left out whose ``key=value`` it matches from the start.
-
-    Raises:
-        BadSettings: ``excluded`` is no regular expression.
-    """
-    everything = sorted(nodes, key=lambda node: node.name)
-    count = pods or {}
-    totals: Resources = {}
-    free: Resources = {}
-    for node in everything:
-        totals = add(totals, node.allocatable)
-        free = add(free, left(node, used.get(node.name, {}), count.get(node.name, 0)))
-    return Summary(
-        totals=bounded(totals),
-        free=bounded(free),
-        labels=common_labels((node.labels for node in everything), excluded=excluded),
-        nodes=len(everything),
-        pods=sum(count.get(node.name, 0) for node in everything),
-    )
 
 
 def left(node: NodeObserved, used: Mapping[str, int], pods: int) -> Resources:

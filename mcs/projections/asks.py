@@ -28,9 +28,9 @@ class Asks:
     def take(self, requests: Resources, count: int = 1) -> int:
         """The number of these requests, for ``count`` more pods."""
         key = tuple(requests.items())
-        if key not in self._numbers:
-            self._numbers[key] = self._new(requests)
-        number = self._numbers[key]
+        number = self._numbers.get(key)
+        if number is None:
+            number = self._numbers[key] = self._new(requests)
         self._counts[number] += count
         return number
 

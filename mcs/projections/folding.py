@@ -1,8 +1,9 @@
-"""What each event does to the projections: the two tables of cases behind ``State``."""
+"""What each event does to the projections: a table for observations, cases for decisions."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, assert_never
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, assert_never
 
 from mcs.events import subjects
 from mcs.events.decisions import (
@@ -19,6 +20,7 @@ from mcs.events.decisions import (
     ProxyReleased,
     SchedulerClaimed,
 )
+from mcs.events.frames import ObservationFrame
 from mcs.events.observations import (
     ClusterHeartbeat,
     ClusterJoined,
@@ -45,88 +47,50 @@ from mcs.events.observations import (
     VirtualNodeObserved,
 )
 from mcs.projections.backlog import Backoff, Proxy
-from mcs.projections.ledger import Intent, Placement, Stage
+from mcs.projections.ledger import ENDED, REJECTED, Intent, Placement
 
 if TYPE_CHECKING:
     from mcs.projections.state import State
 
 DelegateEvent = DelegateObserved | DelegateRejected | DelegateGone
-PodEvent = PodObserved | PodsObserved | PodGone
 ProxyEvent = ProxyObserved | ProxyDeleted | ProxyGone
-
-
-def fold_observation(
-    state: State, source: str, channel: str, event: Observation, sequence: int
-) -> str:
-    """Fold one event of a cluster's frame; returns why it was parked (one of few kinds), or
-    nothing.
-    """
-    match event:  # the frequent ones first: a long log is mostly these
-        case DelegateObserved() | DelegateRejected() | DelegateGone():
-            return _delegate(state, source, channel, event)
-        case PodObserved() | PodsObserved() | PodGone():
-            return _pods(state, source, channel, event)
-        case ProxyObserved() | ProxyDeleted() | ProxyGone():
-            return _proxy(state, source, channel, event)
-        case ClusterHeartbeat():
-            state.membership.hear(source, event)
-        case NodeObserved():
-            resync = state.membership.resync_of(source, channel)
-            state.inventory.observe_node(source, event, resync)
-        case NodeGone():
-            state.inventory.drop_node(source, event.name)
-        case NodePoolObserved() | NodePoolGone():
-            pass  # for people; every node names its pool
-        case ResyncStarted():
-            state.membership.start_resync(source, channel, sequence)
-        case ResyncCompleted():
-            _complete(state, source, channel, event.started)
-        case VirtualNodeObserved():
-            state.membership.cordon_virtual(source, event.target, cordoned=event.cordoned)
-        case ClusterLeft():
-            state.membership.leave(source)
-        case ClusterJoined() | Ticked() | OperatorCommanded():
-            pass  # a join counts by its frame; the others have writers of their own
-        case _:
-            assert_never(event)
-    return ""
+Fold = Callable[["State", ObservationFrame, int, Any], str | None]
 
 
 def fold_decision(state: State, event: Decision, sequence: int) -> None:
     """Fold one decision."""
-    match event:
+    match event:  # the frequent ones first
+        case PodPlaced():
+            placement = state.ledger.apply(event, sequence=sequence, elapsed_ms=state.elapsed_ms)
+            place = (event.target, event.node)
+            state.inventory.charge(event.placement, *place, event.requests, booking=True)
+            if proxy := state.backlog.proxies.get(event.uid):
+                proxy.attempts, proxy.deferred = proxy.attempts + 1, None
+                proxy.deferred_group = None
+            _settle(state, event.uid, placement)
         case SchedulerClaimed():
             state.reign, state.claim = event.reign, event.id
         case CycleMarked():
             pass
         case PolicyActivated():
             state.policy, state.rules, state.schema = event.policy, event.rules, event.schema
-        case PodPlaced():
-            state.ledger.apply(event, sequence=sequence, elapsed_ms=state.elapsed_ms)
-            place = (event.target, event.node)
-            state.inventory.charge(event.placement, *place, event.requests, booking=True)
-            if proxy := state.backlog.proxies.get(event.uid):
-                proxy.attempts, proxy.deferred = proxy.attempts + 1, None
-                proxy.deferred_group = None
-            _settle(state, event.uid, event.placement)
         case PodDeferred():
             if proxy := state.backlog.proxies.get(event.uid):
                 proxy.deferred, proxy.deferred_group = event.reasons, event.group
                 state.backlog.refresh(event.uid)
         case PlacementWithdrawn():
-            state.ledger.apply(event)
-            _settle(state, event.uid, event.placement)
+            _settle(state, event.uid, state.ledger.apply(event))
         case ProxyEvicted():
-            state.ledger.evict(event.placement)
+            placement = state.ledger.evict(event.placement)
             if proxy := state.backlog.proxies.get(event.uid):
                 proxy.ended = True
-            _settle(state, event.uid, event.placement)
+            _settle(state, event.uid, placement)
         case ProxyReleased():
-            state.ledger.apply(event)
+            placement = state.ledger.apply(event)
             state.inventory.unbook(event.placement)
             if proxy := state.backlog.proxies.get(event.uid):
                 proxy.released = True
-            _settle(state, event.uid, event.placement)
+            _settle(state, event.uid, placement)
         case ClusterLost() | ClusterRecovered():
             state.membership.decide(event)
         case ClusterRemoved():
@@ -135,27 +99,51 @@ def fold_decision(state: State, event: Decision, sequence: int) -> None:
             assert_never(event)
 
 
-def _pods(state: State, source: str, channel: str, event: PodEvent) -> str:
-    match event:
-        case PodObserved():
-            resync = state.membership.resync_of(source, channel)
-            state.inventory.observe_pod(source, event.uid, event.node, event.requests, resync)
-        case PodsObserved():
-            if not event.fits:
-                return "columns that do not fit together"
-            resync = state.membership.resync_of(source, channel)
-            state.inventory.observe_pods(source, event, resync)
-        case PodGone():
-            state.inventory.drop_pod(source, event.uid)
-        case _:
-            assert_never(event)
-    return ""
+def _node(state: State, frame: ObservationFrame, resync: int, event: NodeObserved) -> None:
+    state.inventory.observe_node(frame.source, event, resync)
 
 
-def _complete(state: State, source: str, channel: str, started: int) -> None:
-    if not state.membership.complete_resync(source, channel, started):
+def _node_gone(state: State, frame: ObservationFrame, _: int, event: NodeGone) -> None:
+    state.inventory.drop_node(frame.source, event.name)
+
+
+def _pod(state: State, frame: ObservationFrame, resync: int, event: PodObserved) -> None:
+    state.inventory.observe_pod(frame.source, event.uid, event.node, event.requests, resync)
+
+
+def _pods(state: State, frame: ObservationFrame, resync: int, event: PodsObserved) -> str | None:
+    if not event.fits:
+        return "columns that do not fit together"
+    state.inventory.observe_pods(frame.source, event, resync)
+    return None
+
+
+def _pod_gone(state: State, frame: ObservationFrame, _: int, event: PodGone) -> None:
+    state.inventory.drop_pod(frame.source, event.uid)
+
+
+def _heard(state: State, frame: ObservationFrame, _: int, event: ClusterHeartbeat) -> None:
+    state.membership.hear(frame.source, event)
+
+
+def _left(state: State, frame: ObservationFrame, _: int, __: ClusterLeft) -> None:
+    state.membership.leave(frame.source)
+
+
+def _virtual_node(
+    state: State, frame: ObservationFrame, _: int, event: VirtualNodeObserved
+) -> None:
+    state.membership.cordon_virtual(frame.source, event.target, cordoned=event.cordoned)
+
+
+def _start(state: State, frame: ObservationFrame, _: int, __: ResyncStarted) -> None:
+    state.membership.start_resync(frame.source, frame.channel, state.observed.sequence)
+
+
+def _complete(state: State, frame: ObservationFrame, resync: int, event: ResyncCompleted) -> None:
+    source, channel = frame.source, frame.channel
+    if not state.membership.complete_resync(source, channel, event.started):
         return
-    resync = state.membership.resync_of(source, channel)
     if channel == subjects.CAPACITY:
         state.inventory.sweep(source, resync)
     elif channel == subjects.PROXY:
@@ -163,15 +151,20 @@ def _complete(state: State, source: str, channel: str, started: int) -> None:
             _gone(state, state.backlog.proxies[uid])
 
 
-def _proxy(state: State, source: str, channel: str, event: ProxyEvent) -> str:
+def _nothing(_: State, __: ObservationFrame, ___: int, ____: Observation) -> None:
+    """A join counts by its frame, ticks and commands are another's; pools are for people: every
+    node names its own.
+    """
+
+
+def _proxy(state: State, frame: ObservationFrame, resync: int, event: ProxyEvent) -> str | None:
     known = state.backlog.proxies.get(event.uid)
-    if known is not None and known.source != source:
+    if known is not None and known.source != frame.source:
         return "another cluster's proxy"
     match event:
         case ProxyObserved():
-            resync = state.membership.resync_of(source, channel)
-            state.backlog.observe(source, event, resync)
-            _settle(state, event.uid, "")
+            state.backlog.observe(frame.source, event, resync)
+            _settle(state, event.uid)
         case ProxyDeleted():
             if known is not None:
                 known.deleting, known.grace_s = True, event.grace_s
@@ -181,14 +174,15 @@ def _proxy(state: State, source: str, channel: str, event: ProxyEvent) -> str:
                 _gone(state, known)
         case _:
             assert_never(event)
-    return ""
+    return None
 
 
-def _delegate(state: State, target: str, channel: str, event: DelegateEvent) -> str:
+def _delegate(state: State, frame: ObservationFrame, _: int, event: DelegateEvent) -> str | None:
+    target = frame.source
     known = state.ledger.placements.get(event.placement)
     if known is not None and known.decided:
-        right = (known.target, subjects.delegate_channel(known.source))
-        if (target, channel) != right:
+        right = subjects.delegate_channel(known.source)
+        if target != known.target or frame.channel != right:
             return "another cluster's placement, or on another channel"
     placement = state.ledger.apply(event, elapsed_ms=state.elapsed_ms)
     if placement is None:
@@ -196,7 +190,7 @@ def _delegate(state: State, target: str, channel: str, event: DelegateEvent) -> 
     changed = False  # the proxy, that is
     match event:
         case DelegateObserved():
-            if placement.stage is Stage.ENDED:
+            if placement.stage is ENDED:
                 state.inventory.discharge(placement.id)
             elif event.node:
                 state.inventory.charge(placement.id, target, event.node, event.requests)
@@ -206,10 +200,10 @@ def _delegate(state: State, target: str, channel: str, event: DelegateEvent) -> 
             changed = True
         case _:
             assert_never(event)
-    if placement.stage is Stage.ENDED and (proxy := state.backlog.proxies.get(placement.uid)):
+    if placement.stage is ENDED and (proxy := state.backlog.proxies.get(placement.uid)):
         proxy.ended = changed = True
-    _settle(state, placement.uid, placement.id, changed=changed)
-    return ""
+    _settle(state, placement.uid, placement, changed=changed)
+    return None
 
 
 def _retry_or_end(state: State, placement: Placement, target: str) -> None:
@@ -219,7 +213,7 @@ def _retry_or_end(state: State, placement: Placement, target: str) -> None:
     proxy = state.backlog.proxies.get(placement.uid)
     if proxy is None:
         return
-    never_ran = placement.stage is Stage.REJECTED or placement.end is End.NEVER_CREATED
+    never_ran = placement.stage is REJECTED or placement.end is End.NEVER_CREATED
     tried = placement.intent is Intent.WITHDRAWN_IF_UNBOUND and not placement.wanted
     if not (never_ran or tried):
         proxy.ended = True
@@ -238,7 +232,7 @@ def _retry_or_end(state: State, placement: Placement, target: str) -> None:
 
 def _gone(state: State, proxy: Proxy) -> None:
     proxy.gone, proxy.stranded = True, False
-    _settle(state, proxy.uid, "")
+    _settle(state, proxy.uid)
 
 
 def _remove(state: State, event: ClusterRemoved) -> None:
@@ -258,16 +252,17 @@ def _remove(state: State, event: ClusterRemoved) -> None:
         state.backlog.refresh(uid)
 
 
-def _settle(state: State, uid: str, placement_id: str, *, changed: bool = True) -> None:
+def _settle(
+    state: State, uid: str, placement: Placement | None = None, *, changed: bool = True
+) -> None:
     """Bring the indexes in line after a change of a proxy or one of its placements; ``changed``:
     of the proxy itself.
     """
-    placement = state.ledger.placements.get(placement_id)
     if placement is not None:
         if placement.evictable or placement.stuck:
-            state.attention[placement_id] = None
+            state.attention[placement.id] = None
         else:
-            state.attention.pop(placement_id, None)
+            state.attention.pop(placement.id, None)
     live = state.ledger.live(uid)
     proxy = state.backlog.proxies.get(uid)
     if proxy is not None:
@@ -282,3 +277,31 @@ def _settle(state: State, uid: str, placement_id: str, *, changed: bool = True) 
         for forgotten in state.ledger.of(uid):
             state.attention.pop(forgotten.id, None)
         state.ledger.forget(uid)
+
+
+OBSERVED: Final[Mapping[type[Observation], Fold]] = {
+    NodeObserved: _node,
+    NodeGone: _node_gone,
+    NodePoolObserved: _nothing,
+    NodePoolGone: _nothing,
+    PodObserved: _pod,
+    PodsObserved: _pods,
+    PodGone: _pod_gone,
+    ProxyObserved: _proxy,
+    ProxyDeleted: _proxy,
+    ProxyGone: _proxy,
+    DelegateObserved: _delegate,
+    DelegateRejected: _delegate,
+    DelegateGone: _delegate,
+    ClusterHeartbeat: _heard,
+    ClusterJoined: _nothing,
+    ClusterLeft: _left,
+    ResyncStarted: _start,
+    ResyncCompleted: _complete,
+    VirtualNodeObserved: _virtual_node,
+    Ticked: _nothing,
+    OperatorCommanded: _nothing,
+}
+"""What each kind of event in a cluster's frame does, its channel being in the account of that
+number; it returns why the event was parked (one of few kinds), or nothing.
+"""

@@ -144,15 +144,10 @@ class Inventory:
         self, cluster: str, uid: str, node: str, requests: Resources, resync: int
     ) -> None:
         """A pod that is not ours uses a node."""
-        loads = self.loads.get(cluster) or self._of(cluster)
-        if not self._booked.get(cluster) and not self._debts.get(cluster):
-            self.pods.observe(loads, uid, node, requests, resync)
-            return
-        before = self.pods.get(loads, uid)
-        self.pods.observe(loads, uid, node, requests, resync)
+        before = self.pods.observe(self._of(cluster), uid, node, requests, resync)
         self._owe(cluster, node)
         if before is not None:
-            self._owe(cluster, before[0])
+            self._owe(cluster, before)
 
     def observe_pods(self, cluster: str, event: PodsObserved, resync: int) -> None:
         """Many pods that are not ours use nodes; the columns must fit."""
@@ -161,20 +156,18 @@ class Inventory:
 
     def drop_pod(self, cluster: str, uid: str) -> None:
         """A pod that is not ours uses nothing any more."""
-        loads = self.loads.get(cluster) or self._of(cluster)
-        owing = self._booked.get(cluster) or self._debts.get(cluster)
-        before = self.pods.get(loads, uid) if owing else None
-        self.pods.drop(loads, uid)
+        before = self.pods.drop(self._of(cluster), uid)
         if before is not None:
-            self._owe(cluster, before[0])
+            self._owe(cluster, before)
 
     def charge(
         self, key: str, cluster: str, node: str, requests: Resources, *, booking: bool = False
     ) -> None:
         """Charge a placement's ``requests`` (and one pod) to a node, in place of what it had."""
         charge = Charge(cluster, node, requests, booking=booking)
-        if key in self.placed:
-            if charge == self.placed[key]:
+        known = self.placed.get(key)
+        if known is not None:
+            if charge == known:
                 return  # said again, as a delegate's node is with each change of its status
             self.discharge(key)
         self._placed_digest.touch(key)
@@ -276,10 +269,10 @@ class Inventory:
 
     def _owe(self, cluster: str, node: str) -> None:
         """Bring in line what is owed to bookings on a node that changed."""
-        booked = self._booked.get(cluster, {}).get(node)
-        debts = self._debts.get(cluster)
+        bookings, debts = self._booked.get(cluster), self._debts.get(cluster)
+        booked = bookings.get(node) if bookings else None
         if booked is None and (not debts or node not in debts):
-            return
+            return  # nearly always
         known, used = self.nodes.get(cluster, {}).get(node), self.used(cluster, node)
         offered = known.allocatable if known is not None else {}
         debt = {

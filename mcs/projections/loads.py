@@ -33,19 +33,21 @@ class Places:
     """Nodes of all clusters by number, with a hash of each one's name; numbers are used again."""
 
     def __init__(self) -> None:
+        self.rows: list[int] = []  # each one's row in the loads of its cluster
         self._names: list[str] = []
         self._free: list[int] = []
         self._lanes: Lanes = np.zeros((0, 2), np.uint64)
         self._pending: list[int] = []
 
-    def take(self, name: str) -> int:
-        """A number for a node."""
+    def take(self, name: str, row: int) -> int:
+        """A number for a node, which has this row in its cluster's loads."""
         if self._free:
             number = self._free.pop()
-            self._names[number] = name
+            self._names[number], self.rows[number] = name, row
         else:
             number = len(self._names)
             self._names.append(name)
+            self.rows.append(row)
         self._pending.append(number)
         return number
 
@@ -95,26 +97,44 @@ class Loads:
             row = self._free.pop() if self._free else self._append()
             self.rows[name] = row
             self.names[row] = name
-            self.places[row] = self._registry.take(f"{self.cluster}/{name}")
+            self.places[row] = self._registry.take(f"{self.cluster}/{name}", row)
         return row
+
+    def place(self, name: str) -> int:
+        """The number of a node, -1 if it has no row."""
+        row = self.rows.get(name)
+        return self.places[row] if row is not None else -1
 
     def observe(self, name: str, *, there: bool) -> None:
         """Note that the node is there, or not any more."""
         row = self.row(name)
         self._observed[row] = there
         self.touch(row)
-        self._give_back(row)
+        if not there:
+            self._give_back(row)
 
-    def add(self, row: int, requests: Resources) -> None:
+    def add(self, row: int, requests: Resources, sign: int = 1) -> None:
         """Charge one pod."""
-        self._counts[row] += 1
-        self._change(row, requests, 1)
+        self._counts[row] += sign
+        views = self._views
+        try:
+            views[PODS][row] += sign
+        except ValueError:
+            self._wrap(PODS, row, sign)
+        for name, amount in requests.items():
+            try:
+                views[name][row] += sign * amount
+            except (KeyError, ValueError):  # no such column yet, or more than 64 bits hold
+                self._wrap(name, row, sign * amount)
+        self.changes.append(row)
+        if len(self.changes) > self._listed:
+            self._trim()
 
     def take(self, row: int, requests: Resources) -> None:
         """Take one pod's charge away again."""
-        self._counts[row] -= 1
-        self._change(row, requests, -1)
-        self._give_back(row)
+        self.add(row, requests, -1)
+        if not self._counts[row]:
+            self._give_back(row)
 
     def add_many(self, rows: Rows, asks: npt.NDArray[np.intp], table: Sequence[Resources]) -> None:
         """Charge many pods: the requests of pod i are ``table[asks[i]]``."""
@@ -137,21 +157,16 @@ class Loads:
         """List a row as changed."""
         self.changes.append(row)
         if len(self.changes) > self._listed:
-            keep = self._listed // 2
-            self.since += len(self.changes) - keep
-            del self.changes[: len(self.changes) - keep]
+            self._trim()
 
-    def _change(self, row: int, requests: Resources, sign: int) -> None:
-        views = self._views
-        pods = views[PODS][row] + sign
-        views[PODS][row] = pods if -_HALF <= pods < _HALF else wrapped(pods)
-        for name, amount in requests.items():
-            view = views[name] if name in views else self._add_column(name)
-            after = view[row] + sign * amount
-            view[row] = after if -_HALF <= after < _HALF else wrapped(after)
-        self.changes.append(row)
-        if len(self.changes) > self._listed:
-            self.touch(row)
+    def _wrap(self, name: str, row: int, amount: int) -> None:
+        column = self._column(name)
+        column[row] = wrapped(int(column[row]) + amount)
+
+    def _trim(self) -> None:
+        keep = self._listed // 2
+        self.since += len(self.changes) - keep
+        del self.changes[: len(self.changes) - keep]
 
     def _give_back(self, row: int) -> None:
         if not self._observed[row] and not self._counts[row]:
@@ -181,10 +196,9 @@ class Loads:
             self._add_column(name)
         return self.used[name]
 
-    def _add_column(self, name: str) -> memoryview:
+    def _add_column(self, name: str) -> None:
         self.used[name] = np.zeros(self._room, np.int64)
         self._views[name] = self.used[name].data
-        return self._views[name]
 
 
 def wrapped(amount: int) -> int:

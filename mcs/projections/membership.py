@@ -90,13 +90,14 @@ class Membership:
         if isinstance(first, ClusterJoined) and frame.channel == subjects.CLUSTER:
             return self._join(first, frame.source, sequence, digest, elapsed_ms)
         member = self.members.get(frame.source)
-        if frame.epoch > (member.epoch if member else -1):
-            return Admission.OLD if member and member.removed else Admission.FOREIGN
         if member is None or frame.epoch != member.epoch or member.epoch == 0:
-            return Admission.OLD
+            foreign = member is None or (frame.epoch > member.epoch and not member.removed)
+            return Admission.FOREIGN if foreign else Admission.OLD
         self._digest.touch(frame.source)
         member.heard_ms = elapsed_ms
-        channel = member.channels.setdefault(frame.channel, Channel())
+        channel = member.channels.get(frame.channel)
+        if channel is None:
+            channel = member.channels[frame.channel] = Channel()
         if frame.number <= channel.number:
             return Admission.OLD
         follows = frame.number == channel.number + 1 and frame.previous == channel.digest
@@ -126,10 +127,6 @@ class Membership:
         state.completed = started
         self._digest.touch(source)
         return True
-
-    def resync_of(self, source: str, channel: str) -> int:
-        """Sequence of the newest ResyncStarted of a channel, 0 before the first."""
-        return self.members[source].channels[channel].resync
 
     def hear(self, source: str, heartbeat: ClusterHeartbeat) -> None:
         """Note a heartbeat's summary."""

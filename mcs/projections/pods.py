@@ -1,7 +1,7 @@
 """Pods that are not ours, in columns: millions of them fit into memory.
 
-Each has a row: its node (a row of its cluster's loads, and a number of ``Places``), its requests (a
-number of ``Asks``) and the account that named it last. The digest is the sum of one hash for each
+Each has a row: its node (a number of ``Places``), its requests (a number of ``Asks``) and the
+account that named it last. The digest is the sum of one hash for each
 pod, settled at cycle boundaries for the rows that changed; see ``hashing``.
 """
 
@@ -33,10 +33,10 @@ class Pods:
         self._asks = Asks()
         self._uids: list[str] = []
         self._free: list[int] = []
-        self._node = np.zeros(0, np.int32)
         self._place = np.zeros(0, np.int32)
         self._ask = np.zeros(0, np.int32)
         self._resync = np.zeros(0, np.int64)
+        self._views = (self._place.data, self._ask.data, self._resync.data)  # as in ``Loads``
         self._hashes: Lanes = np.zeros((0, 2), np.uint64)
         self._total: Lanes = np.zeros(2, np.uint64)
         self._marked: list[int] = []
@@ -49,8 +49,9 @@ class Pods:
         row = self.rows.get(loads.cluster, {}).get(uid)
         if row is None:
             return None
-        requests = self._asks.requests[int(self._ask[row])]
-        return loads.names[int(self._node[row])], requests, int(self._resync[row])
+        place, ask, accounts = self._views
+        node = loads.names[self._places.rows[place[row]]]
+        return node, self._asks.requests[ask[row]], accounts[row]
 
     def each(self, loads: Loads) -> Iterator[tuple[str, str, Resources, int]]:
         """Uid, node, requests and account of every pod of the loads' cluster."""
@@ -59,22 +60,25 @@ class Pods:
             assert found is not None, "its row was just read"
             yield (uid, *found)
 
-    def observe(self, loads: Loads, uid: str, node: str, requests: Resources, resync: int) -> None:
-        """A pod is on a node, in place of what was known of it."""
+    def observe(
+        self, loads: Loads, uid: str, node: str, requests: Resources, resync: int
+    ) -> str | None:
+        """A pod is on a node, in place of what was known of it; returns the node before."""
         known = self.rows.get(loads.cluster)
         if known is None:
             known = self.rows[loads.cluster] = {}
-        if uid in known:
-            row = known[uid]
-            self._discharge(loads, row)
-        else:
+        row, before = known.get(uid), None
+        if row is None:
             row = known[uid] = self._new(uid)
-        place = loads.rows[node] if node in loads.rows else loads.row(node)
-        loads.add(place, requests)
-        self._node[row], self._place[row] = place, loads.places[place]
-        self._ask[row] = self._asks.take(requests)
-        self._resync[row] = resync
+        else:
+            before = self._discharge(loads, row)
+        there = loads.rows[node] if node in loads.rows else loads.row(node)
+        loads.add(there, requests)
+        place, ask, accounts = self._views
+        place[row], ask[row] = loads.places[there], self._asks.take(requests)
+        accounts[row] = resync
         self._marked.append(row)
+        return before
 
     def observe_many(self, loads: Loads, event: PodsObserved, resync: int) -> None:
         """What ``observe`` does for each of them, at once; the columns must fit."""
@@ -85,10 +89,10 @@ class Pods:
         known = self.rows.setdefault(loads.cluster, {})
         rows: Rows = np.array([known.get(uid, _NOBODY) for uid in event.uid], np.intp)
         ask, node = np.array(event.ask, np.intp), np.array(event.node, np.intp)
-        there = np.array([loads.rows.get(name, _NOBODY) for name in event.nodes], np.int32)
+        there = np.array([loads.place(name) for name in event.nodes], np.int32)
         found = np.array([self._asks.find(each) for each in event.asks], np.int32)
         same = rows != _NOBODY
-        same[same] = (self._node[rows[same]] == there[node[same]]) & (
+        same[same] = (self._place[rows[same]] == there[node[same]]) & (
             self._ask[rows[same]] == found[ask[same]]
         )
         self._resync[rows[same]] = resync
@@ -100,16 +104,17 @@ class Pods:
         self._resync[rows[moved]] = resync
         self._marked += rows.tolist()
 
-    def drop(self, loads: Loads, uid: str) -> None:
-        """A pod uses nothing any more."""
+    def drop(self, loads: Loads, uid: str) -> str | None:
+        """A pod uses nothing any more; returns the node it was on."""
         row = self.rows.get(loads.cluster, {}).pop(uid, None)
         if row is None:
-            return
-        self._discharge(loads, row)
-        self._node[row] = _NOBODY
+            return None
+        before = self._discharge(loads, row)
+        self._views[0][row] = _NOBODY
         self._uids[row] = ""
         self._free.append(row)
         self._marked.append(row)
+        return before
 
     def sweep(self, loads: Loads, resync: int) -> None:
         """Drop the pods of a cluster that the account ``resync`` did not name."""
@@ -128,7 +133,7 @@ class Pods:
     def _settle(self, rows: Rows) -> None:
         self._total -= self._hashes[rows].sum(axis=0, dtype=np.uint64)
         self._hashes[rows] = 0
-        there = rows[self._node[rows] != _NOBODY]
+        there = rows[self._place[rows] != _NOBODY]
         uids = hash_texts([self._uids[row] for row in there.tolist()])
         places = self._places.lanes()[self._place[there]]
         asks = self._asks.lanes[self._ask[there]]
@@ -137,8 +142,8 @@ class Pods:
 
     def _charge(self, loads: Loads, event: PodsObserved, rows: Rows, node: Rows, ask: Rows) -> None:
         """Charge pods to other nodes, or with other requests, than before."""
-        before = [row for row in rows.tolist() if self._node[row] != _NOBODY]
-        given_back = [(int(self._node[row]), int(self._ask[row])) for row in before]
+        before = rows[self._place[rows] != _NOBODY]
+        given_back = zip(self._place[before].tolist(), self._ask[before].tolist(), strict=True)
         asks = np.zeros(len(event.asks), np.int32)
         counts = np.bincount(ask, minlength=len(event.asks)).tolist()
         for number, count in enumerate(counts):
@@ -149,12 +154,17 @@ class Pods:
             nodes[number] = loads.row(event.nodes[number])
             places[number] = loads.places[nodes[number]]
         loads.add_many(nodes[node], ask, event.asks)
-        for row, number in given_back:
-            loads.take(row, self._asks.give(number))
-        self._node[rows], self._place[rows], self._ask[rows] = nodes[node], places[node], asks[ask]
+        for place, number in given_back:
+            loads.take(self._places.rows[place], self._asks.give(number))
+        self._place[rows], self._ask[rows] = places[node], asks[ask]
 
-    def _discharge(self, loads: Loads, row: int) -> None:
-        loads.take(int(self._node[row]), self._asks.give(int(self._ask[row])))
+    def _discharge(self, loads: Loads, row: int) -> str:
+        """Give back what a pod takes of its node, whose name is returned."""
+        place, ask, _ = self._views
+        there = self._places.rows[place[row]]
+        name = loads.names[there]
+        loads.take(there, self._asks.give(ask[row]))
+        return name
 
     def _new(self, uid: str) -> int:
         if self._free:
@@ -163,11 +173,11 @@ class Pods:
             return row
         row = len(self._uids)
         self._uids.append(uid)
-        if row >= len(self._node):
+        if row >= len(self._place):
             more = max(_FIRST, row)
-            self._node = np.concatenate((self._node, np.full(more, _NOBODY, np.int32)))
-            self._place = np.concatenate((self._place, np.zeros(more, np.int32)))
+            self._place = np.concatenate((self._place, np.full(more, _NOBODY, np.int32)))
             self._ask = np.concatenate((self._ask, np.zeros(more, np.int32)))
             self._resync = np.concatenate((self._resync, np.zeros(more, np.int64)))
             self._hashes = np.concatenate((self._hashes, np.zeros((more, 2), np.uint64)))
+            self._views = (self._place.data, self._ask.data, self._resync.data)
         return row

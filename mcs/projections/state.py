@@ -21,7 +21,7 @@ from mcs.events.observations import OperatorCommanded, Unknown, Verb
 from mcs.names import CLOCK, OPERATOR
 from mcs.projections.backlog import Backlog
 from mcs.projections.digest import combine
-from mcs.projections.folding import fold_decision, fold_observation
+from mcs.projections.folding import OBSERVED, fold_decision
 from mcs.projections.inventory import Inventory
 from mcs.projections.ledger import Ledger
 from mcs.projections.membership import Admission, Membership
@@ -179,13 +179,13 @@ class State:
         self, frame: ObservationFrame, sequence: int, subject: str, frame_digest: str
     ) -> None:
         admission = self.membership.admit(frame, sequence, frame_digest, self.elapsed_ms)
-        if problem := _NOT_ADMITTED.get(admission):
-            self._park(problem, sequence, subject)
         if admission is not Admission.TAKEN:
+            if problem := _NOT_ADMITTED.get(admission):
+                self._park(problem, sequence, subject)
             return
+        channel = self.membership.members[frame.source].channels[frame.channel]
         for event in frame.events:
-            problem = fold_observation(self, frame.source, frame.channel, event, sequence)
-            if problem:
+            if problem := OBSERVED[type(event)](self, frame, channel.resync, event):
                 self._park(problem, sequence, subject)
 
     def _command(self, frame: ObservationFrame, sequence: int, subject: str) -> None:

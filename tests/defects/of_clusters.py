@@ -19,7 +19,7 @@ OF_CLUSTERS = (
         "an executor creates what is not there, also if it was there before",
         ("I1", "I7"),
         (
-            Edit(Ledger.apply, "if placement.stage > Stage.DECIDED:", "if False:"),
+            Edit(Ledger.apply, "if placement.stage > DECIDED:", "if False:"),
             Edit(
                 reconciling._absent,
                 "if placement.stage is not Stage.DECIDED or sight.left or sight.reported:",

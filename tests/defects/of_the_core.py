@@ -46,8 +46,8 @@ OF_THE_CORE = (
         (
             Edit(
                 folding._delegate,
-                "if placement.stage is Stage.ENDED:\n                state.inventory.discharge",
-                "if placement.stage is Stage.ENDED:\n                (lambda _: None)",
+                "if placement.stage is ENDED:\n                state.inventory.discharge",
+                "if placement.stage is ENDED:\n                (lambda _: None)",
             ),
         ),
     ),

@@ -4,7 +4,8 @@ from hypothesis import strategies as st
 
 from mcs.errors import BadSettings
 from mcs.events.observations import NodeObserved
-from mcs.objects.summary import common_labels, summarised
+from mcs.objects.summary import common_labels
+from tests.summarising import summarised
 
 
 def node(name, cpu=1000, pods=10, **fields):

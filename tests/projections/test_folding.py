@@ -1,11 +1,14 @@
 """What events do to all projections together."""
 
+from typing import get_args
+
 import msgspec
 import pytest
 
 from mcs.decisions.scheduling import schedule
-from mcs.events.observations import DelegateGone, End, ProxyDeleted, ProxyGone, Verb
+from mcs.events.observations import DelegateGone, End, Observation, ProxyDeleted, ProxyGone, Verb
 from mcs.names import Keys
+from mcs.projections.folding import OBSERVED
 from tests.building import World, delegate, node, pod, pods, proxy
 
 
@@ -77,3 +80,7 @@ def test_columns_that_do_not_fit_together_are_parked(wrong):
 
     assert world.state.parked["columns that do not fit together"].count == 1
     assert world.state.inventory.used("c1", "n1") == {}
+
+
+def test_there_is_an_entry_for_every_kind_of_observation():
+    assert set(OBSERVED) == set(get_args(Observation))

@@ -95,8 +95,9 @@ def test_every_change_has_a_number_and_old_ones_are_dropped():
 def test_changes_are_dropped_too_where_charges_make_them():
     subject = loads()
     row = subject.row("a")
-    for _ in range(20_000):
+    for number in range(1, 20_001):
         subject.add(row, {})
+        assert subject.position == number  # listed once, also where older ones are dropped
 
     assert subject.since > 0
     assert subject.of("a") == {PODS: 20_000}
@@ -112,10 +113,11 @@ def test_growing_keeps_what_is_used():
 
 def test_a_number_that_is_used_again_has_the_hash_of_its_new_name():
     places = Places()
-    first, second = places.take("c1/a"), places.take("c1/b")
+    first, second = places.take("c1/a", 0), places.take("c1/b", 1)
     places.lanes()
     places.give(first)
-    again = places.take("c2/c")
+    again = places.take("c2/c", 7)
     assert again == first
+    assert places.rows == [7, 1]
 
     assert (places.lanes()[[again, second]] == hash_texts(["c2/c", "c1/b"])).all()

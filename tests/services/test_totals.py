@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcs.events.observations import NodeObserved
-from mcs.objects.summary import summarised
 from mcs.services.totals import Totals
 from mcs.services.usage import Usage
+from tests.summarising import summarised
 
 AMOUNTS = st.dictionaries(st.sampled_from(("cpu", "memory", "pods", "gpu")), st.integers(0, 9))
 LABELS = st.dictionaries(st.sampled_from(("zone", "kubernetes.io/hostname")), st.sampled_from("xy"))
