@@ -3,9 +3,9 @@
 Policies score clusters by how many replicas of the pod they could hold (and by what they have). To
 count replicas, node by node, costs; a bound does not (``shapes``). So a contest between clusters
 goes by upper bounds, and only the leader is counted out, until the leader's number is exact: then
-nobody can be better (Minoux, "Accelerated
-greedy algorithms for maximizing submodular set functions", 1978). The result is that of counting
-everywhere, which tests hold against a plain account.
+nobody can be better (Minoux, "Accelerated greedy algorithms for maximizing submodular set
+functions", 1978). The result is that of counting everywhere, which tests hold against a plain
+account.
 
 A ``Scores`` follows from the inventory alone. It may be kept from cycle to cycle or dropped; what a
 cycle books is counted at once, and forgotten by the next ``refresh``, which reads what was folded.
@@ -214,7 +214,8 @@ class Scores:
         else:
             self._rooms.move_to_end(key)
             rooms.update()
-        shape.set(cluster, rooms.sum)
+        if not shape.exact[cluster]:
+            shape.set(cluster, rooms.sum)
         return rooms
 
     def fit(self, requests: Resources, constraints: Constraints, cluster: str) -> Fit:

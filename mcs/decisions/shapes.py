@@ -22,7 +22,6 @@ from mcs.quantities import PODS, Resources
 _FOLLOWED: Final = 1 << 15
 """Changes up to which following is cheaper than bounding and counting anew."""
 
-
 _ONE_BY_ONE: Final = 4
 """Changes up to which plain arithmetic is quicker than vectors."""
 
