@@ -11,6 +11,7 @@ free before and after, for those who keep sums.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -63,12 +64,14 @@ class Columns:
         stale = self._seen < loads.since or len(loads.names) > len(self.rank)
         changed = () if stale else dict.fromkeys(loads.changes[self._seen - loads.since :])
         self._seen = loads.position
-        self.debts = self._inventory.owed(self.cluster)
+        debts = self._inventory.owed(self.cluster)
+        same, self.debts = debts == self.debts, debts
         if stale or len(changed) > max(_MANY, len(loads.names) // 2):
             self._rebuild(loads)
         else:
             for row in dict.fromkeys((*changed, *self._booked)):
-                self._take_over(loads, row)
+                if not (same and self._stands(loads, row)):
+                    self._take_over(loads, row)
         self._booked.clear()
         return True
 
@@ -104,6 +107,15 @@ class Columns:
         if len(self.changes) > 2 * (_LISTED + len(self.nodes)):
             self.since += len(self.changes) - _LISTED
             del self.changes[: len(self.changes) - _LISTED]
+
+    def _stands(self, loads: Loads, row: int) -> bool:
+        """Whether a row is as it was told: so it is when what was booked there has been folded."""
+        node, used, views = self.nodes[row], loads.used, self.views
+        if node is None or self._inventory.nodes.get(self.cluster, {}).get(node.name) is not node:
+            return False
+        return used.keys() <= views.keys() and all(
+            view[row] == _free(node, name, loads, row) for name, view in views.items()
+        )
 
     def _take_over(self, loads: Loads, row: int) -> None:
         """Read one row again."""
@@ -151,12 +163,13 @@ class Columns:
         self.nodes = [known.get(name) if name else None for name in loads.names]
         self._names = sorted(known)
         self.rank = np.zeros(max(room, count), np.int64)
-        rows = [loads.rows[name] for name in self._names]
-        self.rank[rows] = FIRST_RANK - np.arange(len(rows))
+        there = {loads.rows[name]: known[name] for name in self._names}
+        self.rank[list(there)] = FIRST_RANK - np.arange(len(there))
+        taking = [row for row, node in there.items() if node.ready and not node.cordoned]
         stated = (name for node in known.values() for name in node.allocatable)
         self.free, self.views = {}, {}
         for resource in dict.fromkeys((PODS, *self.totals, *loads.used, *stated)):
-            self._read(resource, loads)
+            self._read(resource, loads, there, taking)
         self.nodes += [None] * (len(self.rank) - count)
         self.kinds = np.array([self._numbers.of(node) for node in self.nodes], np.int64)
         self.shuffles += 1
@@ -165,17 +178,17 @@ class Columns:
         self.changes.clear()
         self._log.restart(self._number)
 
-    def _read(self, resource: str, loads: Loads) -> None:
-        """Make one resource's column."""
+    def _read(
+        self, resource: str, loads: Loads, there: Mapping[int, NodeState], taking: list[int]
+    ) -> None:
+        """Make one resource's column; ``taking``: the rows of nodes that take pods at all."""
         self._add(resource)
-        there = [(row, node) for row, node in enumerate(self.nodes) if node is not None]
         stated = np.zeros(len(self.rank), np.int64)
-        stated[[row for row, _ in there]] = [offered(node, resource) for _, node in there]
+        stated[list(there)] = [offered(node, resource) for node in there.values()]
         column = self.free[resource]
         column[:] = stated  # in place, as its view looks at it
         if resource in loads.used:
             column[: len(self.nodes)] -= loads.used[resource][: len(self.nodes)]
-        taking = [row for row, node in there if node.ready and not node.cordoned]
         self.totals[resource] = sum(stated[taking].tolist())
         self.left[resource] = sum(np.maximum(column[taking], 0).tolist())
 
