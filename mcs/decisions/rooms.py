@@ -138,7 +138,7 @@ class Rooms:
         room = reduce(np.minimum, rooms)
         keys = np.minimum(room, REPLICAS_MOST) << _BITS | columns.rank[rows]
         keys[~takes] = _BARRED
-        none = np.flatnonzero(takes & (room <= 0))
+        (none,) = (takes & (room <= 0)).nonzero()  # quicker than numpy.flatnonzero
         if len(none):
             keys[none] = _LACKING - _first_least([each[none] for each in rooms])
         return keys

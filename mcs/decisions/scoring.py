@@ -162,15 +162,15 @@ class Scores:
         shape = contest.shape
         shape.follow(self._changes, self._left)
         if isinstance(policy, MostReplicas):  # whose scores are the numbers themselves
-            scores = np.where(contest.open & (shape.replicas > 0), shape.replicas, CLOSED)
+            scores, nobody = shape.replicas * contest.open, 0
         else:
-            scores = self._kept_scores(contest, policy)
+            scores, nobody = self._kept_scores(contest, policy), CLOSED
         if not len(scores):
             return -1
         while True:
             best = int(scores.argmax())
             claimed = scores[best]
-            if claimed < 0:
+            if claimed <= nobody:
                 return -1
             if not shape.exact[best]:
                 self.rooms(shape, best)

@@ -43,20 +43,20 @@ class Shape:
     def follow(self, changes: Changes, left: Mapping[str, Column]) -> None:
         """Bring all numbers up to the changes; ``left``: what is free in each cluster."""
         pending = changes.end - self._at
-        if not pending and self._restarted == changes.restarted:
-            return
-        by_kind = self.eligible.by_kind
-        lost = self._at < changes.first or pending > _FOLLOWED
-        if pending and (lost or by_kind is None):
-            self._restarts[:] = -1
-        elif pending and by_kind is not None:
-            self._add_up(changes, by_kind, self._at - changes.first, changes.end - changes.first)
-        self._at = changes.end
-        self._restarted = changes.restarted
-        stale = np.flatnonzero(self._restarts != changes.restarts)
-        if len(stale):
+        anew = self._restarted != changes.restarted
+        if pending:
+            by_kind = self.eligible.by_kind
+            if by_kind is None or self._at < changes.first or pending > _FOLLOWED:
+                self._restarts[:] = -1
+                anew = True
+            else:
+                begin, end = self._at - changes.first, changes.end - changes.first
+                self._add_up(changes, by_kind, begin, end)
+        if anew:
+            stale = np.flatnonzero(self._restarts != changes.restarts)
             self._bound(stale, left)
             self._restarts[stale] = changes.restarts[stale]
+        self._at, self._restarted = changes.end, changes.restarted
 
     def set(self, cluster: int, replicas: int) -> None:
         """A cluster's number was counted out."""
