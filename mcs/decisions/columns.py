@@ -11,13 +11,15 @@ free before and after, for those who keep sums.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
 
 from mcs.decisions.changes import Changes
-from mcs.decisions.eligible import Kinds
+from mcs.decisions.eligible import NOBODY, Kinds
+from mcs.decisions.extremes import Extremes
 from mcs.decisions.fitting import DEFAULT_PODS
 from mcs.projections.inventory import Inventory, NodeState
 from mcs.projections.loads import Column, Loads, wrapped
@@ -43,6 +45,8 @@ class Columns:
         self.free: dict[str, Column] = {}
         self.totals: dict[str, int] = {}  # allocatable, of nodes that take pods at all
         self.left: dict[str, int] = {}  # what is free on those, nothing where it is overdrawn
+        self.extremes = Extremes()  # of what is free, whether nodes take pods or not
+        self.present: Counter[int] = Counter()  # nodes of each kind
         self.position = 0
         self.changes: list[int] = []
         self.since = 0
@@ -51,6 +55,7 @@ class Columns:
         self.debts: list[Resources] = []  # what is owed to earlier bookings, node by node
         self._inventory, self._numbers = inventory, kinds
         self._seen = -1  # position in the loads
+        self._measured = 0  # position, when the extremes were measured
         self._booked: dict[int, None] = {}  # rows booked since they were taken over
         self._names: list[str] = []  # in order
         self.views: dict[str, memoryview] = {}  # of ``free``: quicker, one by one
@@ -73,6 +78,8 @@ class Columns:
                 if not (same and self._stands(loads, row)):
                     self._take_over(loads, row)
         self._booked.clear()
+        if self.position - self._measured > len(self.nodes):
+            self._measure()
         return True
 
     def book(self, row: int, requests: Resources, sign: int = 1) -> None:
@@ -85,6 +92,7 @@ class Columns:
             before = view[row]
             after = view[row] = before - sign * amount
             self.left[name] += max(0, after) - max(0, before)
+            self.extremes.widen(name, after)
         self._log.finish(kind, self.views, row)
         self._touch(row)
 
@@ -127,11 +135,15 @@ class Columns:
         self._touch(row)
         self._count(row, -1)
         self._log.begin(self._number, int(self.kinds[row]), self.views, row)
+        self.present[int(self.kinds[row])] -= 1
         self.nodes[row], self.kinds[row] = node, self._numbers.of(node)
+        self.present[int(self.kinds[row])] += 1
         stated = node.allocatable if node is not None else ()
         for resource in dict.fromkeys((*self.free, *loads.used, *stated)):
             view = self.views.get(resource) or self._add(resource)
             view[row] = _free(node, resource, loads, row)
+            if node is not None:
+                self.extremes.widen(resource, view[row])
         self._log.finish(int(self.kinds[row]), self.views, row)
         self._count(row, 1)
 
@@ -172,11 +184,13 @@ class Columns:
             self._read(resource, loads, there, taking)
         self.nodes += [None] * (len(self.rank) - count)
         self.kinds = np.array([self._numbers.of(node) for node in self.nodes], np.int64)
+        self.present = Counter(self.kinds.tolist())
         self.shuffles += 1
         self.position += 1
         self.since = self.position
         self.changes.clear()
         self._log.restart(self._number)
+        self._measure()
 
     def _read(
         self, resource: str, loads: Loads, there: Mapping[int, NodeState], taking: list[int]
@@ -191,6 +205,10 @@ class Columns:
             column[: len(self.nodes)] -= loads.used[resource][: len(self.nodes)]
         self.totals[resource] = sum(stated[taking].tolist())
         self.left[resource] = sum(np.maximum(column[taking], 0).tolist())
+
+    def _measure(self) -> None:
+        self._measured = self.position
+        self.extremes.measure(self.free, self.kinds != NOBODY)
 
     def _add(self, resource: str) -> memoryview:
         self.free[resource] = np.zeros(len(self.rank), np.int64)

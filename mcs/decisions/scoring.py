@@ -29,7 +29,7 @@ from mcs.decisions.policies.most_replicas import MostReplicas
 from mcs.decisions.rooms import Rooms
 from mcs.decisions.shapes import Shape
 from mcs.events.constraints import Constraints
-from mcs.events.decisions import Fits, Never, Verdict
+from mcs.events.decisions import Fits, Lacks, Never, Verdict
 from mcs.projections.inventory import Inventory
 from mcs.quantities import LARGEST, PODS, Resources
 
@@ -99,6 +99,7 @@ class Scores:
         self.position = np.full(len(self.clusters), -1, np.int64)
         self.settled: object = None  # how all stood when nobody could be told anything new
         self._left: dict[str, Column] = {}
+        self._most: dict[str, Column] = {}
         self._totals: dict[str, Column] = {}
         self.refresh()
 
@@ -130,6 +131,7 @@ class Scores:
                 self.position[number] = columns.position
                 self._note(number, columns.left, self._left)
                 self._note(number, columns.totals, self._totals)
+                self._note(number, columns.extremes.most, self._most)
 
     def shape(self, requests: Resources, constraints: Constraints, key: bytes = b"") -> Shape:
         """The shape of pods with these requests and constraints (encoded: ``key``)."""
@@ -160,7 +162,7 @@ class Scores:
     def leader(self, contest: Contest, policy: Scoring) -> int:
         """The number of the best cluster, ties to the name; -1: the pod fits nowhere."""
         shape = contest.shape
-        shape.follow(self._changes, self._left)
+        shape.follow(self._changes, self._left, self._most)
         if isinstance(policy, MostReplicas):  # whose scores are the numbers themselves
             scores, nobody = shape.replicas * contest.open, 0
         else:
@@ -202,7 +204,7 @@ class Scores:
 
     def rooms(self, shape: Shape, cluster: int) -> Rooms:
         """How many replicas each node of a cluster takes, now."""
-        shape.follow(self._changes, self._left)
+        shape.follow(self._changes, self._left, self._most)
         key = (id(shape), cluster)
         rooms = self._rooms.get(key)
         if rooms is None:
@@ -217,6 +219,16 @@ class Scores:
         if not shape.exact[cluster]:
             shape.set(cluster, rooms.sum)
         return rooms
+
+    def verdict(self, shape: Shape, cluster: int) -> Verdict:
+        """Why a shape does not fit a cluster now, or that it does."""
+        columns = self._columns[cluster]
+        lacked = columns.extremes.lacked(shape.asks)
+        if lacked and shape.eligible.by_kind is not None:
+            kinds = (kind for kind, count in columns.present.items() if count)
+            if not all(shape.eligible.bar_of(kind) for kind in kinds):
+                return Lacks(resource=lacked)
+        return self.rooms(shape, cluster).verdict()
 
     def fit(self, requests: Resources, constraints: Constraints, cluster: str) -> Fit:
         """How a shape fits a cluster now, bookings included."""
@@ -235,6 +247,8 @@ class Scores:
         self.position[number] = columns.position
         for name in (*requests, PODS):
             self._column(self._left, name)[number] = min(columns.left[name], LARGEST)
+        if sign < 0:
+            self._note(number, columns.extremes.most, self._most)
 
     def used(self, cluster: str, node: str) -> Resources:
         """What a node is charged with, bookings included."""
