@@ -20,7 +20,7 @@ from mcs.decisions.eligible import NOBODY, Eligible
 from mcs.decisions.fitting import REPLICAS_MOST
 from mcs.events.decisions import Fits, Lacks, Never, Verdict
 from mcs.projections.loads import Column, Rows
-from mcs.quantities import PODS, Resources
+from mcs.quantities import PODS
 
 _BITS: Final = (FIRST_RANK + 1).bit_length() - 1
 _ONE_BY_ONE: Final = 4
@@ -34,10 +34,13 @@ _LACKING: Final = -2
 class Rooms:
     """Replicas of one shape by row of a cluster's columns."""
 
-    def __init__(self, columns: Columns, requests: Resources, eligible: Eligible) -> None:
+    def __init__(
+        self, columns: Columns, asks: Sequence[tuple[str, int]], eligible: Eligible
+    ) -> None:
+        """``asks``: what a replica asks of resources, in the order of their names."""
         self.position = -1  # of the columns, when this was right
         self._columns, self._eligible = columns, eligible
-        self._asks = [(name, requests[name]) for name in sorted(requests) if requests[name] > 0]
+        self._asks = asks
         self._keys = np.zeros(0, np.int64)  # replicas above rank, or why there are none
         self._shuffles = -1
         self._sum, self._summed = 0, -1
@@ -134,7 +137,7 @@ class Rooms:
         """The keys of rows."""
         columns = self._columns
         takes = self._eligible.takes(columns.nodes, columns.kinds, rows)
-        rooms = self._each(rows)
+        rooms = _rooms(columns, self._asks, rows)
         room = reduce(np.minimum, rooms)
         keys = np.minimum(room, REPLICAS_MOST) << _BITS | columns.rank[rows]
         keys[~takes] = _BARRED
@@ -142,14 +145,6 @@ class Rooms:
         if len(none):
             keys[none] = _LACKING - _first_least([each[none] for each in rooms])
         return keys
-
-    def _each(self, rows: Rows | slice) -> list[Column]:
-        """How many fit in rows, by the pods' number and by each resource alone."""
-        free = self._columns.free
-        rooms = [free[PODS][rows]]
-        for name, asked in self._asks:
-            rooms.append(free[name][rows] // asked if name in free else np.zeros_like(rooms[0]))
-        return rooms
 
     def _owed(self) -> tuple[int, str]:
         """How many pods have no room, for what is owed to bookings; of which resource most."""
@@ -161,6 +156,22 @@ class Rooms:
                 pods += max(counts)[0]
                 most = max(most, *counts)
         return pods, most[1]
+
+
+def counted(columns: Columns, asks: Sequence[tuple[str, int]], eligible: Eligible) -> int:
+    """What the sum of such rooms is, without keeping any."""
+    takes = eligible.takes(columns.nodes, columns.kinds, _ALL)
+    room = reduce(np.minimum, _rooms(columns, asks, _ALL))
+    return int((np.minimum(np.maximum(room, 0), REPLICAS_MOST) * takes).sum())
+
+
+def _rooms(columns: Columns, asks: Sequence[tuple[str, int]], rows: Rows | slice) -> list[Column]:
+    """How many fit in rows, by the pods' number and by each resource alone."""
+    free = columns.free
+    rooms = [free[PODS][rows]]
+    for name, asked in asks:
+        rooms.append(free[name][rows] // asked if name in free else np.zeros_like(rooms[0]))
+    return rooms
 
 
 def _first_least(rooms: Sequence[Column]) -> Column:

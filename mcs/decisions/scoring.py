@@ -26,7 +26,7 @@ from mcs.decisions.columns import Columns
 from mcs.decisions.eligible import Eligible, Kinds
 from mcs.decisions.policies.candidates import Candidates, Column, Scoring
 from mcs.decisions.policies.most_replicas import MostReplicas
-from mcs.decisions.rooms import Rooms
+from mcs.decisions.rooms import Rooms, counted
 from mcs.decisions.shapes import Shape
 from mcs.events.constraints import Constraints
 from mcs.events.decisions import Fits, Lacks, Never, Verdict
@@ -175,7 +175,7 @@ class Scores:
             if claimed <= nobody:
                 return -1
             if not shape.exact[best]:
-                self.rooms(shape, best)
+                self._count(shape, best)
             score = self._score(contest, policy, best)
             if score == claimed:
                 return best
@@ -198,9 +198,13 @@ class Scores:
 
     def all_exact(self, contest: Contest, policy: Scoring) -> Column:
         """Every cluster's score, counted out; CLOSED where the pod is not taken."""
-        for number in range(len(self.clusters)):
-            self.rooms(contest.shape, number)
+        contest.shape.follow(self._changes, self._left, self._most)
+        for number in np.flatnonzero(~contest.shape.exact).tolist():
+            self._count(contest.shape, number)
         return self._scored(contest, policy, np.arange(len(self.clusters)))
+
+    def _count(self, shape: Shape, cluster: int) -> None:
+        shape.set(cluster, counted(self._columns[cluster], shape.asks, shape.eligible))
 
     def rooms(self, shape: Shape, cluster: int) -> Rooms:
         """How many replicas each node of a cluster takes, now."""
@@ -208,7 +212,7 @@ class Scores:
         key = (id(shape), cluster)
         rooms = self._rooms.get(key)
         if rooms is None:
-            rooms = Rooms(self._columns[cluster], shape.requests, shape.eligible)
+            rooms = Rooms(self._columns[cluster], shape.asks, shape.eligible)
             rooms.update()
             self._rooms[key] = rooms
             self._rooms_bytes += rooms.bytes
