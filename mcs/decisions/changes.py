@@ -47,25 +47,23 @@ class Changes:
         """A row is about to change: note how it is."""
         if self.end - self.first == KEPT:
             self._drop()
-        at = self.end - self.first
-        self._clusters[at] = cluster
-        self._kinds[0][at] = kind
-        self._note(0, at, free, row)
-
-    def finish(self, kind: int, free: Mapping[str, memoryview], row: int) -> None:
-        """The row has changed: note how it is now."""
-        at = self.end - self.first
-        self._kinds[1][at] = kind
-        self._note(1, at, free, row)
-        self.end += 1
-
-    def _note(self, side: int, at: int, free: Mapping[str, memoryview], row: int) -> None:
         if len(free) > len(self._views) or not free.keys() <= self._views.keys():
             for resource in free:
                 self._of(resource)
-        for resource, views in self._views.items():
+        at = self.end - self.first
+        self._clusters[at] = cluster
+        self._kinds[0][at] = kind
+        for resource, (before, after) in self._views.items():
             view = free.get(resource)
-            views[side][at] = view[row] if view is not None else 0
+            before[at] = after[at] = view[row] if view is not None else 0
+
+    def finish(self, kind: int, free: Mapping[str, memoryview], row: int) -> None:
+        """The row has changed: note how it is now; ``free``: what may be another amount."""
+        at = self.end - self.first
+        self._kinds[1][at] = kind
+        for resource, view in free.items():
+            self._of(resource)[1][at] = view[row]
+        self.end += 1
 
     def room(self, side: int, at: int, asks: Sequence[tuple[str, int]]) -> int:
         """How many pods that ask so much fitted before (0) or after (1) the change kept ``at``."""

@@ -87,13 +87,14 @@ class Columns:
         self._booked[row] = None
         kind = int(self.kinds[row])
         self._log.begin(self._number, kind, self.views, row)
+        booked: dict[str, memoryview] = {}
         for name, amount in (*requests.items(), (PODS, 1)):
-            view = self.views.get(name) or self._add(name)
+            view = booked[name] = self.views.get(name) or self._add(name)
             before = view[row]
             after = view[row] = before - sign * amount
-            self.left[name] += max(0, after) - max(0, before)
+            self.left[name] += (after if after > 0 else 0) - (before if before > 0 else 0)
             self.extremes.widen(name, after)
-        self._log.finish(kind, self.views, row)
+        self._log.finish(kind, booked, row)
         self._touch(row)
 
     def row_of(self, name: str) -> int:
@@ -118,11 +119,12 @@ class Columns:
 
     def _stands(self, loads: Loads, row: int) -> bool:
         """Whether a row is as it was told: so it is when what was booked there has been folded."""
-        node, used, views = self.nodes[row], loads.used, self.views
+        node = self.nodes[row]
         if node is None or self._inventory.nodes.get(self.cluster, {}).get(node.name) is not node:
             return False
-        return used.keys() <= views.keys() and all(
-            view[row] == _free(node, name, loads, row) for name, view in views.items()
+        used = loads.of(node.name)
+        return used.keys() <= self.views.keys() and all(
+            [view[row] == _free(node, name, used) for name, view in self.views.items()]
         )
 
     def _take_over(self, loads: Loads, row: int) -> None:
@@ -139,9 +141,10 @@ class Columns:
         self.nodes[row], self.kinds[row] = node, self._numbers.of(node)
         self.present[int(self.kinds[row])] += 1
         stated = node.allocatable if node is not None else ()
-        for resource in dict.fromkeys((*self.free, *loads.used, *stated)):
+        used = loads.of(name) if name else {}
+        for resource in dict.fromkeys((*self.free, *used, *stated)):
             view = self.views.get(resource) or self._add(resource)
-            view[row] = _free(node, resource, loads, row)
+            view[row] = _free(node, resource, used)
             if node is not None:
                 self.extremes.widen(resource, view[row])
         self._log.finish(int(self.kinds[row]), self.views, row)
@@ -222,6 +225,5 @@ def offered(node: NodeState, resource: str) -> int:
     return node.allocatable.get(resource, DEFAULT_PODS if resource == PODS else 0)
 
 
-def _free(node: NodeState | None, resource: str, loads: Loads, row: int) -> int:
-    used = int(loads.used[resource][row]) if resource in loads.used else 0
-    return wrapped((offered(node, resource) if node is not None else 0) - used)
+def _free(node: NodeState | None, resource: str, used: Mapping[str, int]) -> int:
+    return wrapped((offered(node, resource) if node is not None else 0) - used.get(resource, 0))

@@ -50,7 +50,13 @@ def test_when_as_many_are_kept_as_there_may_be_the_older_half_is_dropped(monkeyp
     monkeypatch.setattr(module, "KEPT", 3)
     changes = Changes(2)
     for number in range(4):
-        note(changes, {PODS: 1, "gpu": 7}, {PODS: 2}, cluster=number % 2, kinds=(number, number))
+        note(
+            changes,
+            {PODS: 1, "gpu": 7},
+            {PODS: 2, "gpu": 0},
+            cluster=number % 2,
+            kinds=(number, number),
+        )
         assert changes.end == number + 1
 
     assert changes.first == 2
