@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 import msgspec
 
@@ -20,7 +19,6 @@ from mcs.events.decisions import (
 )
 from mcs.events.frames import FRAME_BYTES
 
-_HEAD_BYTES: Final = 512  # a frame's own fields, generously
 _encoder = msgspec.json.Encoder()
 
 

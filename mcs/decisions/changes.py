@@ -17,8 +17,8 @@ from mcs.quantities import PODS
 
 Matrix = npt.NDArray[np.int64]
 
-KEPT: Final = 1 << 15
-"""Changes that are kept at the most; then all are dropped."""
+KEPT: Final = 1 << 16
+"""Changes that are kept at the most; then the older half is dropped."""
 
 
 class Changes:
@@ -33,6 +33,8 @@ class Changes:
         self.restarted = 0  # all of them together
         self.clusters = np.zeros(KEPT, np.intp)
         self.kinds = np.zeros((2, KEPT), np.intp)  # before, after
+        self._clusters = self.clusters.data  # views are quicker, one by one
+        self._kinds = self.kinds[0].data, self.kinds[1].data
         self.free: dict[str, Matrix] = {}  # by resource: before, after
         self._views: dict[str, tuple[memoryview, memoryview]] = {}
 
@@ -44,19 +46,21 @@ class Changes:
     def begin(self, cluster: int, kind: int, free: Mapping[str, memoryview], row: int) -> None:
         """A row is about to change: note how it is."""
         if self.end - self.first == KEPT:
-            self.first = self.end
+            self._drop()
+        if len(free) > len(self._views) or not free.keys() <= self._views.keys():
+            for resource in free:
+                self._of(resource)
         at = self.end - self.first
-        self.clusters[at] = cluster
-        self.kinds[0, at] = kind
-        for views in self._views.values():
-            views[0][at] = views[1][at] = 0
-        for resource, view in free.items():
-            self._of(resource)[0][at] = view[row]
+        self._clusters[at] = cluster
+        self._kinds[0][at] = kind
+        for resource, (before, after) in self._views.items():
+            view = free.get(resource)
+            before[at] = after[at] = view[row] if view is not None else 0
 
     def finish(self, kind: int, free: Mapping[str, memoryview], row: int) -> None:
-        """The row has changed: note how it is now."""
+        """The row has changed: note how it is now; ``free``: what may be another amount."""
         at = self.end - self.first
-        self.kinds[1, at] = kind
+        self._kinds[1][at] = kind
         for resource, view in free.items():
             self._of(resource)[1][at] = view[row]
         self.end += 1
@@ -68,6 +72,13 @@ class Changes:
             views = self._views.get(name)
             room = min(room, views[side][at] // asked if views is not None else 0)
         return min(max(room, 0), REPLICAS_MOST)
+
+    def _drop(self) -> None:
+        """Make room for more."""
+        rest = KEPT // 2
+        self.first = self.end - rest
+        for column in (self.clusters, self.kinds, *self.free.values()):
+            column[..., :rest] = column[..., KEPT - rest :]
 
     def _of(self, resource: str) -> tuple[memoryview, memoryview]:
         views = self._views.get(resource)

@@ -104,7 +104,7 @@ class Choosing:
             if why := self.openness.closed(kind, number):
                 contest.verdicts[number] = Never(constraint=why)
             else:
-                found = self.scores.rooms(contest.shape, number).verdict()
+                found = self.scores.verdict(contest.shape, number)
                 contest.verdicts[number] = self.openness.verdict(number, found)
         contest.judged[:] = self.scores.position
         reasons = dict(zip(self.openness.clusters, contest.verdicts, strict=True))

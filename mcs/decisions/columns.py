@@ -11,12 +11,15 @@ free before and after, for those who keep sums.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections import Counter
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
 
 from mcs.decisions.changes import Changes
-from mcs.decisions.eligible import Kinds
+from mcs.decisions.eligible import NOBODY, Kinds
+from mcs.decisions.extremes import Extremes
 from mcs.decisions.fitting import DEFAULT_PODS
 from mcs.projections.inventory import Inventory, NodeState
 from mcs.projections.loads import Column, Loads, wrapped
@@ -42,6 +45,8 @@ class Columns:
         self.free: dict[str, Column] = {}
         self.totals: dict[str, int] = {}  # allocatable, of nodes that take pods at all
         self.left: dict[str, int] = {}  # what is free on those, nothing where it is overdrawn
+        self.extremes = Extremes()  # of what is free, whether nodes take pods or not
+        self.present: Counter[int] = Counter()  # nodes of each kind
         self.position = 0
         self.changes: list[int] = []
         self.since = 0
@@ -50,6 +55,7 @@ class Columns:
         self.debts: list[Resources] = []  # what is owed to earlier bookings, node by node
         self._inventory, self._numbers = inventory, kinds
         self._seen = -1  # position in the loads
+        self._measured = 0  # position, when the extremes were measured
         self._booked: dict[int, None] = {}  # rows booked since they were taken over
         self._names: list[str] = []  # in order
         self.views: dict[str, memoryview] = {}  # of ``free``: quicker, one by one
@@ -63,13 +69,17 @@ class Columns:
         stale = self._seen < loads.since or len(loads.names) > len(self.rank)
         changed = () if stale else dict.fromkeys(loads.changes[self._seen - loads.since :])
         self._seen = loads.position
-        self.debts = self._inventory.owed(self.cluster)
+        debts = self._inventory.owed(self.cluster)
+        same, self.debts = debts == self.debts, debts
         if stale or len(changed) > max(_MANY, len(loads.names) // 2):
             self._rebuild(loads)
         else:
             for row in dict.fromkeys((*changed, *self._booked)):
-                self._take_over(loads, row)
+                if not (same and self._stands(loads, row)):
+                    self._take_over(loads, row)
         self._booked.clear()
+        if self.position - self._measured > len(self.nodes):
+            self._measure()
         return True
 
     def book(self, row: int, requests: Resources, sign: int = 1) -> None:
@@ -77,12 +87,14 @@ class Columns:
         self._booked[row] = None
         kind = int(self.kinds[row])
         self._log.begin(self._number, kind, self.views, row)
+        booked: dict[str, memoryview] = {}
         for name, amount in (*requests.items(), (PODS, 1)):
-            view = self.views.get(name) or self._add(name)
+            view = booked[name] = self.views.get(name) or self._add(name)
             before = view[row]
             after = view[row] = before - sign * amount
-            self.left[name] += max(0, after) - max(0, before)
-        self._log.finish(kind, self.views, row)
+            self.left[name] += (after if after > 0 else 0) - (before if before > 0 else 0)
+            self.extremes.widen(name, after)
+        self._log.finish(kind, booked, row)
         self._touch(row)
 
     def row_of(self, name: str) -> int:
@@ -105,6 +117,16 @@ class Columns:
             self.since += len(self.changes) - _LISTED
             del self.changes[: len(self.changes) - _LISTED]
 
+    def _stands(self, loads: Loads, row: int) -> bool:
+        """Whether a row is as it was told: so it is when what was booked there has been folded."""
+        node = self.nodes[row]
+        if node is None or self._inventory.nodes.get(self.cluster, {}).get(node.name) is not node:
+            return False
+        used = loads.of(node.name)
+        return used.keys() <= self.views.keys() and all(
+            [view[row] == _free(node, name, used) for name, view in self.views.items()]
+        )
+
     def _take_over(self, loads: Loads, row: int) -> None:
         """Read one row again."""
         name = loads.names[row]
@@ -115,11 +137,16 @@ class Columns:
         self._touch(row)
         self._count(row, -1)
         self._log.begin(self._number, int(self.kinds[row]), self.views, row)
+        self.present[int(self.kinds[row])] -= 1
         self.nodes[row], self.kinds[row] = node, self._numbers.of(node)
+        self.present[int(self.kinds[row])] += 1
         stated = node.allocatable if node is not None else ()
-        for resource in dict.fromkeys((*self.free, *loads.used, *stated)):
+        used = loads.of(name) if name else {}
+        for resource in dict.fromkeys((*self.free, *used, *stated)):
             view = self.views.get(resource) or self._add(resource)
-            view[row] = _free(node, resource, loads, row)
+            view[row] = _free(node, resource, used)
+            if node is not None:
+                self.extremes.widen(resource, view[row])
         self._log.finish(int(self.kinds[row]), self.views, row)
         self._count(row, 1)
 
@@ -151,33 +178,40 @@ class Columns:
         self.nodes = [known.get(name) if name else None for name in loads.names]
         self._names = sorted(known)
         self.rank = np.zeros(max(room, count), np.int64)
-        rows = [loads.rows[name] for name in self._names]
-        self.rank[rows] = FIRST_RANK - np.arange(len(rows))
+        there = {loads.rows[name]: known[name] for name in self._names}
+        self.rank[list(there)] = FIRST_RANK - np.arange(len(there))
+        taking = [row for row, node in there.items() if node.ready and not node.cordoned]
         stated = (name for node in known.values() for name in node.allocatable)
         self.free, self.views = {}, {}
         for resource in dict.fromkeys((PODS, *self.totals, *loads.used, *stated)):
-            self._read(resource, loads)
+            self._read(resource, loads, there, taking)
         self.nodes += [None] * (len(self.rank) - count)
         self.kinds = np.array([self._numbers.of(node) for node in self.nodes], np.int64)
+        self.present = Counter(self.kinds.tolist())
         self.shuffles += 1
         self.position += 1
         self.since = self.position
         self.changes.clear()
         self._log.restart(self._number)
+        self._measure()
 
-    def _read(self, resource: str, loads: Loads) -> None:
-        """Make one resource's column."""
+    def _read(
+        self, resource: str, loads: Loads, there: Mapping[int, NodeState], taking: list[int]
+    ) -> None:
+        """Make one resource's column; ``taking``: the rows of nodes that take pods at all."""
         self._add(resource)
-        there = [(row, node) for row, node in enumerate(self.nodes) if node is not None]
         stated = np.zeros(len(self.rank), np.int64)
-        stated[[row for row, _ in there]] = [offered(node, resource) for _, node in there]
+        stated[list(there)] = [offered(node, resource) for node in there.values()]
         column = self.free[resource]
         column[:] = stated  # in place, as its view looks at it
         if resource in loads.used:
             column[: len(self.nodes)] -= loads.used[resource][: len(self.nodes)]
-        taking = [row for row, node in there if node.ready and not node.cordoned]
         self.totals[resource] = sum(stated[taking].tolist())
         self.left[resource] = sum(np.maximum(column[taking], 0).tolist())
+
+    def _measure(self) -> None:
+        self._measured = self.position
+        self.extremes.measure(self.free, self.kinds != NOBODY)
 
     def _add(self, resource: str) -> memoryview:
         self.free[resource] = np.zeros(len(self.rank), np.int64)
@@ -191,6 +225,5 @@ def offered(node: NodeState, resource: str) -> int:
     return node.allocatable.get(resource, DEFAULT_PODS if resource == PODS else 0)
 
 
-def _free(node: NodeState | None, resource: str, loads: Loads, row: int) -> int:
-    used = int(loads.used[resource][row]) if resource in loads.used else 0
-    return wrapped((offered(node, resource) if node is not None else 0) - used)
+def _free(node: NodeState | None, resource: str, used: Mapping[str, int]) -> int:
+    return wrapped((offered(node, resource) if node is not None else 0) - used.get(resource, 0))

@@ -75,13 +75,16 @@ class Eligible:
         self._learn(len(self._kinds.examples) - 1)
         return self._open
 
-    def rows(self, nodes: list[NodeState | None], kinds: Column) -> Rows:
-        """The rows whose nodes take the pod, if there is room."""
-        if self._by_name:
-            taking = [n is not None and not barred(self._constraints, n) for n in nodes]
-            return np.flatnonzero(taking)
-        self._learn(int(kinds.max(initial=0)))
-        return np.flatnonzero(self._open[kinds])
+    def takes(
+        self, nodes: list[NodeState | None], kinds: Column, rows: Rows | slice
+    ) -> npt.NDArray[np.bool_]:
+        """Whether the nodes of some rows take the pod, if there is room."""
+        by_kind = self.by_kind
+        if by_kind is not None:
+            return by_kind[kinds[rows]]
+        asked = nodes[rows] if isinstance(rows, slice) else [nodes[row] for row in rows.tolist()]
+        taking = [node is not None and not barred(self._constraints, node) for node in asked]
+        return np.array(taking, np.bool_)
 
     def _learn(self, kind: int) -> None:
         if kind < len(self._bars):

@@ -3,9 +3,9 @@
 Policies score clusters by how many replicas of the pod they could hold (and by what they have). To
 count replicas, node by node, costs; a bound does not (``shapes``). So a contest between clusters
 goes by upper bounds, and only the leader is counted out, until the leader's number is exact: then
-nobody can be better (Minoux, "Accelerated
-greedy algorithms for maximizing submodular set functions", 1978). The result is that of counting
-everywhere, which tests hold against a plain account.
+nobody can be better (Minoux, "Accelerated greedy algorithms for maximizing submodular set
+functions", 1978). The result is that of counting everywhere, which tests hold against a plain
+account.
 
 A ``Scores`` follows from the inventory alone. It may be kept from cycle to cycle or dropped; what a
 cycle books is counted at once, and forgotten by the next ``refresh``, which reads what was folded.
@@ -26,10 +26,10 @@ from mcs.decisions.columns import Columns
 from mcs.decisions.eligible import Eligible, Kinds
 from mcs.decisions.policies.candidates import Candidates, Column, Scoring
 from mcs.decisions.policies.most_replicas import MostReplicas
-from mcs.decisions.rooms import Rooms
+from mcs.decisions.rooms import Rooms, counted
 from mcs.decisions.shapes import Shape
 from mcs.events.constraints import Constraints
-from mcs.events.decisions import Fits, Never, Verdict
+from mcs.events.decisions import Fits, Lacks, Never, Verdict
 from mcs.projections.inventory import Inventory
 from mcs.quantities import LARGEST, PODS, Resources
 
@@ -99,6 +99,7 @@ class Scores:
         self.position = np.full(len(self.clusters), -1, np.int64)
         self.settled: object = None  # how all stood when nobody could be told anything new
         self._left: dict[str, Column] = {}
+        self._most: dict[str, Column] = {}
         self._totals: dict[str, Column] = {}
         self.refresh()
 
@@ -130,6 +131,7 @@ class Scores:
                 self.position[number] = columns.position
                 self._note(number, columns.left, self._left)
                 self._note(number, columns.totals, self._totals)
+                self._note(number, columns.extremes.most, self._most)
 
     def shape(self, requests: Resources, constraints: Constraints, key: bytes = b"") -> Shape:
         """The shape of pods with these requests and constraints (encoded: ``key``)."""
@@ -160,20 +162,20 @@ class Scores:
     def leader(self, contest: Contest, policy: Scoring) -> int:
         """The number of the best cluster, ties to the name; -1: the pod fits nowhere."""
         shape = contest.shape
-        shape.follow(self._changes, self._left)
+        shape.follow(self._changes, self._left, self._most)
         if isinstance(policy, MostReplicas):  # whose scores are the numbers themselves
-            scores = np.where(contest.open & (shape.replicas > 0), shape.replicas, CLOSED)
+            scores, nobody = shape.replicas * contest.open, 0
         else:
-            scores = self._kept_scores(contest, policy)
+            scores, nobody = self._kept_scores(contest, policy), CLOSED
         if not len(scores):
             return -1
         while True:
             best = int(scores.argmax())
             claimed = scores[best]
-            if claimed < 0:
+            if claimed <= nobody:
                 return -1
             if not shape.exact[best]:
-                self.rooms(shape, best)
+                self._count(shape, best)
             score = self._score(contest, policy, best)
             if score == claimed:
                 return best
@@ -196,17 +198,21 @@ class Scores:
 
     def all_exact(self, contest: Contest, policy: Scoring) -> Column:
         """Every cluster's score, counted out; CLOSED where the pod is not taken."""
-        for number in range(len(self.clusters)):
-            self.rooms(contest.shape, number)
+        contest.shape.follow(self._changes, self._left, self._most)
+        for number in np.flatnonzero(~contest.shape.exact).tolist():
+            self._count(contest.shape, number)
         return self._scored(contest, policy, np.arange(len(self.clusters)))
+
+    def _count(self, shape: Shape, cluster: int) -> None:
+        shape.set(cluster, counted(self._columns[cluster], shape.asks, shape.eligible))
 
     def rooms(self, shape: Shape, cluster: int) -> Rooms:
         """How many replicas each node of a cluster takes, now."""
-        shape.follow(self._changes, self._left)
+        shape.follow(self._changes, self._left, self._most)
         key = (id(shape), cluster)
         rooms = self._rooms.get(key)
         if rooms is None:
-            rooms = Rooms(self._columns[cluster], shape.requests, shape.eligible)
+            rooms = Rooms(self._columns[cluster], shape.asks, shape.eligible)
             rooms.update()
             self._rooms[key] = rooms
             self._rooms_bytes += rooms.bytes
@@ -214,8 +220,19 @@ class Scores:
         else:
             self._rooms.move_to_end(key)
             rooms.update()
-        shape.set(cluster, rooms.sum)
+        if not shape.exact[cluster]:
+            shape.set(cluster, rooms.sum)
         return rooms
+
+    def verdict(self, shape: Shape, cluster: int) -> Verdict:
+        """Why a shape does not fit a cluster now, or that it does."""
+        columns = self._columns[cluster]
+        lacked = columns.extremes.lacked(shape.asks)
+        if lacked and shape.eligible.by_kind is not None:
+            kinds = (kind for kind, count in columns.present.items() if count)
+            if not all(shape.eligible.bar_of(kind) for kind in kinds):
+                return Lacks(resource=lacked)
+        return self.rooms(shape, cluster).verdict()
 
     def fit(self, requests: Resources, constraints: Constraints, cluster: str) -> Fit:
         """How a shape fits a cluster now, bookings included."""
@@ -234,6 +251,8 @@ class Scores:
         self.position[number] = columns.position
         for name in (*requests, PODS):
             self._column(self._left, name)[number] = min(columns.left[name], LARGEST)
+        if sign < 0:
+            self._note(number, columns.extremes.most, self._most)
 
     def used(self, cluster: str, node: str) -> Resources:
         """What a node is charged with, bookings included."""

@@ -1,8 +1,8 @@
 """How many pods of one shape each cluster takes: counted out, or bounded from above.
 
 The bound is cheap: a cluster cannot hold more than its free amounts, summed up, divided by what one
-replica asks. Either number follows the changes of nodes by their differences, so what is exact
-stays exact, and what bounds goes on bounding.
+replica asks; and none at all where no node has as much free. Either number follows the changes of
+nodes by their differences, so what is exact stays exact, and what bounds goes on bounding.
 """
 
 from __future__ import annotations
@@ -17,11 +17,10 @@ from mcs.decisions.changes import Changes, Matrix
 from mcs.decisions.eligible import Eligible
 from mcs.decisions.fitting import REPLICAS_MOST
 from mcs.projections.loads import Column
-from mcs.quantities import PODS, Resources
+from mcs.quantities import LARGEST, PODS, Resources
 
 _FOLLOWED: Final = 1 << 15
 """Changes up to which following is cheaper than bounding and counting anew."""
-
 
 _ONE_BY_ONE: Final = 4
 """Changes up to which plain arithmetic is quicker than vectors."""
@@ -37,27 +36,31 @@ class Shape:
         self.requests, self.eligible = requests, eligible
         self.replicas = np.zeros(clusters, np.int64)
         self.exact = np.zeros(clusters, np.bool_)
-        self._asks = [(name, amount) for name, amount in requests.items() if amount > 0]
+        self.asks = [(name, requests[name]) for name in sorted(requests) if requests[name] > 0]
         self._restarts = np.full(clusters, -1, np.int64)
         self._at, self._restarted = 0, -1
 
-    def follow(self, changes: Changes, left: Mapping[str, Column]) -> None:
-        """Bring all numbers up to the changes; ``left``: what is free in each cluster."""
+    def follow(
+        self, changes: Changes, left: Mapping[str, Column], most: Mapping[str, Column]
+    ) -> None:
+        """Bring all numbers up to the changes; ``left``: what is free in each cluster, ``most``: no
+        node there has more.
+        """
         pending = changes.end - self._at
-        if not pending and self._restarted == changes.restarted:
-            return
-        by_kind = self.eligible.by_kind
-        lost = self._at < changes.first or pending > _FOLLOWED
-        if pending and (lost or by_kind is None):
-            self._restarts[:] = -1
-        elif pending and by_kind is not None:
-            self._add_up(changes, by_kind, self._at - changes.first, changes.end - changes.first)
-        self._at = changes.end
-        self._restarted = changes.restarted
-        stale = np.flatnonzero(self._restarts != changes.restarts)
-        if len(stale):
-            self._bound(stale, left)
+        anew = self._restarted != changes.restarted
+        if pending:
+            by_kind = self.eligible.by_kind
+            if by_kind is None or self._at < changes.first or pending > _FOLLOWED:
+                self._restarts[:] = -1
+                anew = True
+            else:
+                begin, end = self._at - changes.first, changes.end - changes.first
+                self._add_up(changes, by_kind, begin, end)
+        if anew:
+            stale = np.flatnonzero(self._restarts != changes.restarts)
+            self._bound(stale, left, most)
             self._restarts[stale] = changes.restarts[stale]
+        self._at, self._restarted = changes.end, changes.restarted
 
     def set(self, cluster: int, replicas: int) -> None:
         """A cluster's number was counted out."""
@@ -73,7 +76,7 @@ class Shape:
 
     def _add(self, changes: Changes, by_kind: npt.NDArray[np.bool_], at: int) -> None:
         before, after = (
-            changes.room(side, at, self._asks) if by_kind[changes.kinds[side, at]] else 0
+            changes.room(side, at, self.asks) if by_kind[changes.kinds[side, at]] else 0
             for side in (0, 1)
         )
         self.replicas[changes.clusters[at]] += after - before
@@ -81,15 +84,22 @@ class Shape:
     def _room(self, free: Mapping[str, Matrix], at: int, end: int) -> Matrix:
         """Replicas before and after each change."""
         room = free[PODS][:, at:end]
-        for name, asked in self._asks:
+        for name, asked in self.asks:
             if name not in free:
                 return np.zeros_like(room)
             room = np.minimum(room, free[name][:, at:end] // asked)
         return np.minimum(np.maximum(room, 0), REPLICAS_MOST)
 
-    def _bound(self, clusters: npt.NDArray[np.intp], left: Mapping[str, Column]) -> None:
+    def _bound(
+        self,
+        clusters: npt.NDArray[np.intp],
+        left: Mapping[str, Column],
+        most: Mapping[str, Column],
+    ) -> None:
         nothing = np.zeros(len(self.replicas), np.int64)
-        room = left.get(PODS, nothing)[clusters]
-        for name, asked in self._asks:
+        room = np.full(len(clusters), LARGEST)
+        some = np.ones(len(clusters), np.bool_)
+        for name, asked in ((PODS, 1), *self.asks):
             room = np.minimum(room, left.get(name, nothing)[clusters] // asked)
-        self.replicas[clusters], self.exact[clusters] = room, False
+            some &= most.get(name, nothing)[clusters] >= asked
+        self.replicas[clusters], self.exact[clusters] = room * some, ~some

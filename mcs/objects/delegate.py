@@ -12,7 +12,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from typing import Final, cast
+from functools import lru_cache
+from typing import Final, NamedTuple, cast
 
 import msgspec
 
@@ -39,6 +40,7 @@ _DROPPED: Final = (
 )
 _TOKEN_VOLUME: Final = "kube-api-access-"  # noqa: S105 # a prefix of names
 _LABEL_NAME_MAX: Final = 63
+_LABELS_KEPT: Final = 4096  # pods by the thousand have the same few
 _HASH: Final = 10
 _SUBDOMAIN: Final = re.compile(r"[a-z0-9][-a-z0-9.]*\Z")
 
@@ -91,6 +93,7 @@ def delegate_manifest(
     except msgspec.ValidationError as error:
         raise BadManifest(f"unreadable manifest: {error}") from error
     metadata = _object(written, "metadata")
+    own = _own(keys)
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -99,14 +102,14 @@ def delegate_manifest(
             "namespace": pod.namespace,
             "labels": {
                 **delegate_labels(cast(dict[str, str], _object(metadata, "labels")), keys),
-                keys.proxy_uid: uid,
-                keys.attempt: str(attempt),
-                keys.source: source,
+                own.uid: uid,
+                own.attempt: str(attempt),
+                own.source: source,
             },
             "annotations": {
                 **_annotations(cast(dict[str, str], _object(metadata, "annotations")), keys),
-                keys.proxy_namespace: pod.namespace,
-                keys.proxy_name: pod.name,
+                own.namespace: pod.namespace,
+                own.name: pod.name,
             },
         },
         "spec": _spec(_object(written, "spec")),
@@ -118,6 +121,7 @@ def delegate_labels(labels: dict[str, str], keys: Keys) -> dict[str, str]:
     return {delegate_label(key, keys): labels[key] for key in sorted(labels)}
 
 
+@lru_cache(maxsize=_LABELS_KEPT)
 def delegate_label(key: str, keys: Keys) -> str:
     """One label key as a delegate carries it: ``<our domain>/<key with / as _>``.
 
@@ -137,6 +141,21 @@ def delegate_label(key: str, keys: Keys) -> str:
         digest = hashlib.sha256(key.encode()).hexdigest()[:_HASH]
         plain = f"{plain[: _LABEL_NAME_MAX - _HASH - 1].rstrip('-_.')}-{digest}"
     return keys.key(plain)
+
+
+class _Own(NamedTuple):
+    """Our keys on every delegate."""
+
+    uid: str
+    attempt: str
+    source: str
+    namespace: str
+    name: str
+
+
+@lru_cache(maxsize=1)
+def _own(keys: Keys) -> _Own:
+    return _Own(keys.proxy_uid, keys.attempt, keys.source, keys.proxy_namespace, keys.proxy_name)
 
 
 def _annotations(annotations: dict[str, str], keys: Keys) -> dict[str, str]:
@@ -169,6 +188,9 @@ def _token_volumes(spec: Json) -> set[object]:
 
     A volume of another type at the same path is its user's way to hide the token, and stays.
     """
+    volumes = _list(spec, "volumes")
+    if not volumes:
+        return set()
     mounted = {
         mount.get("name")
         for kind in CONTAINERS
@@ -178,7 +200,7 @@ def _token_volumes(spec: Json) -> set[object]:
     }
     return {
         volume.get("name")
-        for volume in _list(spec, "volumes")
+        for volume in volumes
         if ("projected" in volume and str(volume.get("name", "")).startswith(_TOKEN_VOLUME))
         or (("projected" in volume or "secret" in volume) and volume.get("name") in mounted)
     }

@@ -46,16 +46,23 @@ def test_a_resource_that_a_change_brings_was_not_there_before():
     assert [changes.room(side, 0, [("gpu", 1)]) for side in (BEFORE, AFTER)] == [0, 4]
 
 
-def test_when_as_many_are_kept_as_there_may_be_all_are_dropped(monkeypatch):
+def test_when_as_many_are_kept_as_there_may_be_the_older_half_is_dropped(monkeypatch):
     monkeypatch.setattr(module, "KEPT", 3)
     changes = Changes(2)
     for number in range(4):
-        note(changes, {PODS: 1, "gpu": 7}, {PODS: 2}, cluster=number % 2, kinds=(number, number))
+        note(
+            changes,
+            {PODS: 1, "gpu": 7},
+            {PODS: 2, "gpu": 0},
+            cluster=number % 2,
+            kinds=(number, number),
+        )
         assert changes.end == number + 1
 
-    assert changes.first == 3
-    assert changes.clusters[0] == 1
-    assert changes.kinds[:, 0].tolist() == [3, 3]
+    assert changes.first == 2
+    assert changes.clusters[:2].tolist() == [0, 1]
+    assert changes.kinds[:, :2].tolist() == [[2, 3], [2, 3]]
+    assert changes.free["gpu"][:, :2].tolist() == [[7, 7], [0, 0]]
 
 
 def test_what_was_kept_before_is_not_taken_for_new(monkeypatch):

@@ -7,6 +7,8 @@ from mcs.decisions.eligible import NOBODY, Eligible, Kinds
 from mcs.decisions.fitting import barred
 from tests.decisions.inventories import CLUSTERS, CONSTRAINTS, Stock
 
+ALL = slice(None)
+
 
 def nodes(seed):
     inventory = Stock(seed).inventory
@@ -18,12 +20,12 @@ def test_a_kind_of_node_says_what_each_of_its_nodes_would_say(constraints):
     kinds, eligible, each = Kinds(), None, [None, *nodes(1)]
     numbers = np.array([kinds.of(node) for node in each[:40]], np.int64)
     eligible = Eligible(constraints, kinds)
-    eligible.rows(each[:40], numbers)  # it learns of some kinds before there are others
+    eligible.takes(each[:40], numbers, ALL)  # it learns of some kinds before there are others
     numbers = np.array([kinds.of(node) for node in each], np.int64)
     bars = ["no node" if node is None else barred(constraints, node) for node in each]
 
     assert [eligible.bar(*pair) for pair in zip(each, numbers.tolist(), strict=True)] == bars
-    assert eligible.rows(each, numbers).tolist() == [i for i, bar in enumerate(bars) if not bar]
+    assert eligible.takes(each, numbers, ALL).tolist() == [not bar for bar in bars]
     if eligible.by_kind is not None:
         assert eligible.by_kind[numbers].tolist() == [not bar for bar in bars]
 
@@ -55,5 +57,5 @@ def test_a_row_without_a_node_takes_nobody():
 
     assert kinds.of(None) == NOBODY
     assert eligible.bar(None, NOBODY) == "no node"
-    assert eligible.rows([None], np.array([NOBODY])).tolist() == []
-    assert eligible.rows([], np.zeros(0, np.int64)).tolist() == []
+    assert eligible.takes([None], np.array([NOBODY]), ALL).tolist() == [False]
+    assert eligible.takes([], np.zeros(0, np.int64), ALL).tolist() == []

@@ -8,7 +8,7 @@ from mcs.decisions.changes import Changes
 from mcs.decisions.columns import Columns
 from mcs.decisions.eligible import Eligible, Kinds
 from mcs.decisions.fitting import REPLICAS_MOST, barred, replicas
-from mcs.decisions.rooms import Rooms
+from mcs.decisions.rooms import Rooms, counted
 from mcs.events.constraints import Constraints
 from mcs.events.decisions import Fits, Lacks, Never
 from mcs.projections.inventory import Inventory
@@ -17,6 +17,10 @@ from tests.building import node
 from tests.decisions.inventories import CONSTRAINTS, REQUESTS, Stock
 
 SHAPES = list(itertools.product(REQUESTS, CONSTRAINTS))[::2]
+
+
+def asks(requests):
+    return sorted(item for item in requests.items() if item[1] > 0)
 
 
 class Counted:
@@ -28,7 +32,7 @@ class Counted:
         self.shapes, self.kept = shapes, [self.rooms(*shape) for shape in shapes]
 
     def rooms(self, requests, constraints):
-        return Rooms(self.columns, requests, Eligible(constraints, self.kinds))
+        return Rooms(self.columns, asks(requests), Eligible(constraints, self.kinds))
 
     def update(self):
         for rooms in self.kept:
@@ -48,8 +52,10 @@ class Counted:
             plain, fresh = self.plain(*shape, used), self.rooms(*shape)
             fresh.update()
             assert rooms.sum == fresh.sum == sum(plain.values())
+            eligible = Eligible(shape[1], self.kinds)
+            assert counted(self.columns, asks(shape[0]), eligible) == rooms.sum
             assert (rooms.total, rooms.verdict()) == (fresh.total, fresh.verdict())
-            assert (rooms._open, rooms._lacking) == (fresh._open, fresh._lacking)
+            assert rooms._lacking() == fresh._lacking()
             if rooms.sum:
                 best = min(plain, key=lambda name: (-plain[name], name))
                 assert rooms.best() == fresh.best() == best

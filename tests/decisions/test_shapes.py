@@ -24,7 +24,7 @@ class Bounded:
         self.shapes = [self.scores.shape(*shape) for shape in SHAPES]
 
     def follow(self, shape):
-        shape.follow(self.scores._changes, self.scores._left)
+        shape.follow(self.scores._changes, self.scores._left, self.scores._most)
 
     def count_some(self):
         for shape in self.shapes:
