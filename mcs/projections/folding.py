@@ -151,9 +151,9 @@ def _complete(state: State, frame: ObservationFrame, resync: int, event: ResyncC
             _gone(state, state.backlog.proxies[uid])
 
 
-def _nothing(_: State, __: ObservationFrame, ___: int, ____: Observation) -> None:
-    """A join counts by its frame, ticks and commands are another's; pools are for people: every
-    node names its own.
+def _nothing(*_: object) -> None:
+    """A join counts by its frame; ticks and commands have writers of their own; pools are for
+    people, since every node names its own.
     """
 
 

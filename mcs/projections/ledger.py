@@ -57,7 +57,7 @@ class Stage(IntEnum):
 
 
 DECIDED, PENDING, BOUND, ENDED, REJECTED, GONE = Stage
-"""The stages by themselves: looked up in their class, they cost ten times as much."""
+"""The stages by themselves: to look them up in their class costs several times as much."""
 
 
 class Intent(IntEnum):

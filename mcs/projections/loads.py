@@ -114,7 +114,7 @@ class Loads:
             self._give_back(row)
 
     def add(self, row: int, requests: Resources, sign: int = 1) -> None:
-        """Charge one pod."""
+        """Charge one pod; with ``sign`` -1, take it away (see ``take``)."""
         self._counts[row] += sign
         views = self._views
         try:
