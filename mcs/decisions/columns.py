@@ -93,7 +93,7 @@ class Columns:
             view = booked[name] = self.views.get(name) or self._add(name)
             before = view[row]
             after = view[row] = before - sign * amount
-            self.left[name] += (after if after > 0 else 0) - (before if before > 0 else 0)
+            self.left[name] += max(0, after) - max(0, before)
             self.extremes.widen(name, after)
         self._log.finish(kind, booked, row)
         self._touch(row)
@@ -125,7 +125,7 @@ class Columns:
             return False
         used = loads.of(node.name)
         return used.keys() <= self.views.keys() and all(
-            [view[row] == _free(node, name, used) for name, view in self.views.items()]
+            view[row] == _free(node, name, used) for name, view in self.views.items()
         )
 
     def _take_over(self, loads: Loads, row: int) -> None:
