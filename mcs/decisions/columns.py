@@ -42,6 +42,7 @@ class Columns:
         self._number, self._log = number, log
         self.kinds = np.zeros(0, np.int64)  # numbers of the rows' kinds
         self.nodes: list[NodeState | None] = []
+        self.rows = 0  # up to the last one that has had a node; behind them there is none
         self.free: dict[str, Column] = {}
         self.totals: dict[str, int] = {}  # allocatable, of nodes that take pods at all
         self.left: dict[str, int] = {}  # what is free on those, nothing where it is overdrawn
@@ -92,7 +93,7 @@ class Columns:
             view = booked[name] = self.views.get(name) or self._add(name)
             before = view[row]
             after = view[row] = before - sign * amount
-            self.left[name] += (after if after > 0 else 0) - (before if before > 0 else 0)
+            self.left[name] += max(0, after) - max(0, before)
             self.extremes.widen(name, after)
         self._log.finish(kind, booked, row)
         self._touch(row)
@@ -124,7 +125,7 @@ class Columns:
             return False
         used = loads.of(node.name)
         return used.keys() <= self.views.keys() and all(
-            [view[row] == _free(node, name, used) for name, view in self.views.items()]
+            view[row] == _free(node, name, used) for name, view in self.views.items()
         )
 
     def _take_over(self, loads: Loads, row: int) -> None:
@@ -139,6 +140,7 @@ class Columns:
         self._log.begin(self._number, int(self.kinds[row]), self.views, row)
         self.present[int(self.kinds[row])] -= 1
         self.nodes[row], self.kinds[row] = node, self._numbers.of(node)
+        self.rows = max(self.rows, row + 1)
         self.present[int(self.kinds[row])] += 1
         stated = node.allocatable if node is not None else ()
         used = loads.of(name) if name else {}
@@ -176,6 +178,7 @@ class Columns:
         known = self._inventory.nodes.get(self.cluster, {})
         count, room = len(loads.names), len(loads.used[PODS])
         self.nodes = [known.get(name) if name else None for name in loads.names]
+        self.rows = count
         self._names = sorted(known)
         self.rank = np.zeros(max(room, count), np.int64)
         there = {loads.rows[name]: known[name] for name in self._names}

@@ -25,7 +25,6 @@ from mcs.quantities import PODS
 _BITS: Final = (FIRST_RANK + 1).bit_length() - 1
 _ONE_BY_ONE: Final = 4
 """Rows up to which plain arithmetic is quicker than vectors."""
-_ALL: Final = slice(None)
 _BARRED: Final = -1
 _LACKING: Final = -2
 """A node that lacks the first resource; one that lacks the second has a number less, and so on."""
@@ -72,7 +71,9 @@ class Rooms:
         if self._shuffles == columns.shuffles and self.position >= columns.since:
             changed = columns.changes[self.position - columns.since :]
         if changed is None or len(changed) > len(columns.nodes) // 4 + _ONE_BY_ONE:
-            self._keys, self._shuffles = self._count_many(_ALL), columns.shuffles
+            self._keys = np.full(len(columns.nodes), _BARRED, np.int64)
+            self._keys[: columns.rows] = self._count_many(slice(columns.rows))
+            self._shuffles = columns.shuffles
         elif len(changed) <= _ONE_BY_ONE:
             for row in changed:
                 self._keys[row] = self._count(row)
@@ -160,8 +161,9 @@ class Rooms:
 
 def counted(columns: Columns, asks: Sequence[tuple[str, int]], eligible: Eligible) -> int:
     """What the sum of such rooms is, without keeping any."""
-    takes = eligible.takes(columns.nodes, columns.kinds, _ALL)
-    room = reduce(np.minimum, _rooms(columns, asks, _ALL))
+    rows = slice(columns.rows)
+    takes = eligible.takes(columns.nodes, columns.kinds, rows)
+    room = reduce(np.minimum, _rooms(columns, asks, rows))
     return int((np.minimum(np.maximum(room, 0), REPLICAS_MOST) * takes).sum())
 
 

@@ -126,6 +126,19 @@ def test_a_booking_that_was_folded_meanwhile_counts_once():
     assert subject.used("n5") == {"cpu": 300, PODS: 1}
 
 
+def test_a_booking_that_was_folded_is_no_change_and_one_that_was_not_is():
+    inventory = small(node("n1", cpu=1000), node("n2", cpu=1000))
+    subject = columns(inventory)
+    for name in ("n1", "n2"):
+        subject.book(subject.row_of(name), {"cpu": 300})
+    inventory.charge("u1", "c1", "n1", {"cpu": 300}, booking=True)
+    position = subject.position
+    assert subject.refresh()
+
+    assert subject.changes[position - subject.since :] == [subject.row_of("n2")]
+    assert (subject.used("n1"), subject.used("n2")) == ({"cpu": 300, PODS: 1}, {})
+
+
 def test_nodes_that_take_no_pods_offer_nothing_in_sum():
     inventory = small(node("n1"), node("n2", ready=False), node("n3", cordoned=True))
     subject = columns(inventory)
