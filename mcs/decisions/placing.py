@@ -39,6 +39,11 @@ LINES_MOST: Final = 512
 for each of them.
 """
 
+PLACING_BYTES: Final = 512 * 1024
+"""What a cycle decides of pods one by one, so that none takes a tenth of a second; a group may fill
+the whole cycle.
+"""
+
 _encoder = msgspec.json.Encoder()
 
 
@@ -91,6 +96,7 @@ class Placing:
 
     def __init__(self, state: State, keys: Keys, budget: Budget) -> None:
         self._state, self._keys, self._budget = state, keys, budget
+        self._end = budget.bytes + PLACING_BYTES
         self._choosing = Choosing(state)
         self._names: set[tuple[str, str, str]] = set()
         self._done: set[str] = set()  # placed, or told that they are unreadable
@@ -141,6 +147,8 @@ class Placing:
                     aside.append((order, number))
                     continue
                 before = self._budget.bytes
+                if share == math.inf and before >= self._end:
+                    return False
                 if not self._turn(queue, number, line, order[2]):
                     return False
                 spent[whose] += self._budget.bytes - before
@@ -151,7 +159,7 @@ class Placing:
             aside, share = [], math.inf
 
     def _share(self, namespaces: set[tuple[str, str]]) -> float:
-        return self._state.policy.cycle_bytes // max(1, len(namespaces))
+        return min(PLACING_BYTES, self._state.policy.cycle_bytes) // max(1, len(namespaces))
 
     def _turn(self, queue: Queue, number: int, line: Line, uid: str) -> bool:
         """Place the next pod of a line; False when the budget ended."""
@@ -240,7 +248,10 @@ class Placing:
             told = Told(partly(reasons) if stalled.line.kind.group else reasons)
         news = [proxies[uid] for uid in stalled.line.to_tell(told) - self._done]
         news.sort(key=lambda proxy: proxy.order)
-        return all(self._budget.take(_deferred(proxy, told)) for proxy in news)
+        for proxy in news:
+            if self._budget.bytes >= self._end or not self._budget.take(_deferred(proxy, told)):
+                return False
+        return True
 
     def _name(self, proxy: Proxy, target: str) -> str:
         """The delegate's name, distinct from those of live placements and of this cycle's."""

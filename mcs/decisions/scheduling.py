@@ -10,6 +10,8 @@ nothing more. A cycle has a budget; what does not fit is decided in the next one
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from mcs.decisions.budget import Budget
 from mcs.decisions.choosing import Choosing
 from mcs.decisions.placing import place
@@ -20,16 +22,27 @@ from mcs.projections.membership import Member
 from mcs.projections.state import State
 
 
-def schedule(state: State, keys: Keys) -> tuple[Decision, ...]:
+class Decided(NamedTuple):
+    """What one cycle decides; not ``whole``: its budget ended first."""
+
+    events: tuple[Decision, ...]
+    whole: bool
+
+
+def decide(state: State, keys: Keys) -> Decided:
     """Everything to decide now, within the policy's budget."""
     budget = Budget(state.policy)
     for name in sorted(state.membership.members):
         event = _cluster(state, state.membership.members[name])
         if event is not None and not budget.take(event):
-            return budget.taken
-    if reclaim(state, budget):
-        place(state, keys, budget)
-    return budget.taken
+            return Decided(budget.taken, whole=False)
+    whole = reclaim(state, budget) and place(state, keys, budget)
+    return Decided(budget.taken, whole)
+
+
+def schedule(state: State, keys: Keys) -> tuple[Decision, ...]:
+    """What ``decide`` decides."""
+    return decide(state, keys).events
 
 
 def prepare(state: State) -> None:

@@ -4,7 +4,7 @@ As a standby it folds history and claims after two silent seconds. As the active
 
     1. wait for observations, at most until the next mark is due
     2. fold them, a slice at a time
-    3. ``schedule(state)``: pure, within the cycle's budget
+    3. ``decide(state)``: pure, within the cycle's budget
     4. append under the fence (expected last sequence), settle an uncertain answer
     5. fold what was appended
 
@@ -21,7 +21,7 @@ from collections.abc import Callable
 
 import mcs
 from mcs.decisions.framing import Cycle, frame_cycle
-from mcs.decisions.scheduling import prepare, schedule
+from mcs.decisions.scheduling import decide, prepare
 from mcs.errors import Deposed, LogLost, Refused, Unavailable, Uncertain
 from mcs.events import codec, subjects
 from mcs.events.decisions import CycleMarked, Decision, PolicyActivated, SchedulerClaimed
@@ -72,6 +72,7 @@ class Scheduler:
         self._history = History(log, self.state, strict=True)
         self._claim = ""
         self._marked_s = self._compared_s = 0.0
+        self._cut = False  # the last cycle's budget ended before there was nothing to decide
         self._asked: dict[tuple[str, str], float] = {}
         self._asking: set[asyncio.Task[None]] = set()
 
@@ -112,16 +113,17 @@ class Scheduler:
         """One cycle of the active scheduler."""
         settings = self._settings
         due_s = self._marked_s + settings.mark_s
-        wait_s = max(0.0, due_s - self._clock.monotonic())
+        wait_s = 0.0 if self._cut else max(0.0, due_s - self._clock.monotonic())
         folded = await self._history.observe(timeout_s=wait_s, limit=settings.slice_messages)
-        if not folded:
+        if not folded and not self._cut:
             await self._tick()
         if self.state.membership.known_decision().sequence > self.state.decided.sequence:
             await self._check_heartbeats()
         if self._clock.monotonic() - self._compared_s >= settings.compare_s:
             await self._whole()
         self._ask_for_resyncs()
-        events: tuple[Decision, ...] = schedule(self.state, self._keys)
+        events, whole = decide(self.state, self._keys)
+        self._cut = bool(events) and not whole
         due = self._clock.monotonic() >= due_s - _EARLY_S
         if events or due:
             await self._append(events or (CycleMarked(),))

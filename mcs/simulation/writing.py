@@ -93,6 +93,13 @@ class Writer:
             self.append(events)
         return events
 
+    def settle(self) -> tuple[Decision, ...]:
+        """Cycles until there is nothing more to decide; all that they decided."""
+        decided: list[Decision] = []
+        while events := self.cycle():
+            decided += events
+        return tuple(decided)
+
     def append(self, events: tuple[Decision, ...]) -> None:
         """A cycle's frames, with these decisions."""
         cycle = frame_cycle(self.state, max(1, self.state.reign), events)

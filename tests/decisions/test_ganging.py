@@ -122,6 +122,20 @@ def test_a_group_that_this_cycle_has_no_room_for_is_placed_by_the_next():
     assert world.replay().digest() == world.state.digest()
 
 
+def test_a_group_may_fill_a_cycle_that_places_few_pods_one_by_one(monkeypatch):
+    monkeypatch.setattr("mcs.decisions.placing.PLACING_BYTES", 500)
+    world = two_clusters(first=9000, second=9000)
+    world.proxies("c1", *[proxy(f"a{number}") for number in range(5)])
+    world.proxies("c1", *[member(number, size=8) for number in range(8)])
+    cycles = [[uid for uid, _ in targets(world.cycle())] for _ in range(6)]
+
+    assert sum(1 for uids in cycles if any(uid.startswith("m") for uid in uids)) == 1
+    assert sorted(uid for uids in cycles for uid in uids) == [
+        *(f"a{number}" for number in range(5)),
+        *(f"m{number}" for number in range(8)),
+    ]
+
+
 def test_what_others_use_is_no_room_for_a_group():
     world = two_clusters()
     world.capacity("c2", pod("p1", "n1", 200))

@@ -9,7 +9,7 @@ from mcs.adapters.clock import SystemClock
 from mcs.adapters.memory_log import Fate, MemoryBroker
 from mcs.errors import LogLost
 from mcs.events import codec, subjects
-from mcs.events.decisions import CycleMarked, PodPlaced, SchedulerClaimed
+from mcs.events.decisions import CycleMarked, PodPlaced, Policy, SchedulerClaimed
 from mcs.events.event import Last
 from mcs.events.frames import digest
 from mcs.events.observations import ClusterHeartbeat
@@ -94,6 +94,22 @@ async def test_an_observation_becomes_a_decision():
         await until(lambda: of(broker, PodPlaced))
 
     assert [(p.name, p.target) for p in of(broker, PodPlaced)] == [("pod-u1", "c1")]
+
+
+async def test_what_one_cycle_does_not_hold_is_decided_by_the_next_at_once():
+    broker = MemoryBroker(SystemClock())
+    patient = SchedulerSettings(
+        silence_s=0.05, mark_s=600, retry_s=0.01, policy=Policy(cycle_bytes=2000)
+    )
+    subject, _ = scheduler(broker, settings=patient)
+    world = Agents(broker)
+    world.join("c1", node(cpu=9000))
+    world.proxies("c1", *[proxy(f"u{number}") for number in range(20)])
+    async with running(subject):
+        await until(lambda: len(of(broker, PodPlaced)) == 20)
+    cycles = len(broker.streams[Stream.DECISIONS].messages)
+    assert cycles > 3
+    assert not of(broker, CycleMarked)
 
 
 async def test_of_two_schedulers_one_is_active_and_the_other_takes_over():

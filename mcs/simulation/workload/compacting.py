@@ -168,7 +168,7 @@ class _Packer:
         writer = Writer(quiet_policy(self._score))
         join_all(writer, tuple(Cluster(name=name, nodes=tuple(nodes[name])) for name in nodes))
         arrive(writer, list(pods))
-        return sum(isinstance(event, PodPlaced) for event in writer.cycle()) == len(pods)
+        return sum(isinstance(event, PodPlaced) for event in writer.settle()) == len(pods)
 
 
 def _nodes_needed(workload: Workload, packer: _Packer, orders: Random, trials: int) -> list[int]:

@@ -83,12 +83,11 @@ class Played:
     separate: bool
     runs: tuple[Run, ...]
     waiting: tuple[tuple[Pod, dict[str, Verdict]], ...]
-    cycles: int
     events: int
 
 
 def quiet_policy(score: str) -> Policy:
-    """A policy for a world without failures, whose cycles are as large as there is to decide.
+    """A policy for a world without failures, whose appends have no limits.
 
     Raises:
         BadSettings: there is no such score.
@@ -158,7 +157,7 @@ class _Player:
         self._reasons: dict[str, dict[str, Verdict]] = {}
         self._running: list[tuple[int, int, Run, str]] = []  # a heap, by end; with the placement
         self._runs: list[Run] = []
-        self._cycles = self._events = 0
+        self._events = 0
         join_all(self._writer, workload.clusters)
 
     def play(self) -> Played:
@@ -174,7 +173,6 @@ class _Player:
             separate=self._separate,
             runs=tuple(self._runs),
             waiting=tuple((pod, self._reasons.get(pod.name, {})) for pod in self._waiting.values()),
-            cycles=self._cycles,
             events=self._events,
         )
 
@@ -207,8 +205,8 @@ class _Player:
                 self._writer.observe(source, subjects.PROXY, *part)
 
     def _decide(self, second: int) -> None:
-        decided = self._writer.cycle()
-        self._cycles, self._events = self._cycles + 1, self._events + len(decided)
+        decided = self._writer.settle()
+        self._events += len(decided)
         started: dict[tuple[str, str], list[Observation]] = defaultdict(list)
         for event in decided:
             self._take(event, second, started)

@@ -15,9 +15,7 @@ def played(whole, *runs, separate=False):
     found = tuple(Run(pods[name], *where) for name, *where in runs)
     begun = {run.pod.name for run in found}
     waiting = tuple((each, {}) for each in whole.pods if each.name not in begun)
-    return Played(
-        workload=whole, separate=separate, runs=found, waiting=waiting, cycles=1, events=1
-    )
+    return Played(workload=whole, separate=separate, runs=found, waiting=waiting, events=1)
 
 
 def test_what_is_used_is_averaged_until_the_last_pod_has_its_place():
