@@ -1,4 +1,4 @@
-"""What each event does to the projections: a table for observations, cases for decisions."""
+"""What each kind of observation does to the projections."""
 
 from __future__ import annotations
 
@@ -6,20 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, assert_never
 
 from mcs.events import subjects
-from mcs.events.decisions import (
-    ClusterLost,
-    ClusterRecovered,
-    ClusterRemoved,
-    CycleMarked,
-    Decision,
-    PlacementWithdrawn,
-    PodDeferred,
-    PodPlaced,
-    PolicyActivated,
-    ProxyEvicted,
-    ProxyReleased,
-    SchedulerClaimed,
-)
 from mcs.events.frames import ObservationFrame
 from mcs.events.observations import (
     ClusterHeartbeat,
@@ -46,8 +32,9 @@ from mcs.events.observations import (
     Ticked,
     VirtualNodeObserved,
 )
-from mcs.projections.backlog import Backoff, Proxy
+from mcs.projections.backlog import Backoff
 from mcs.projections.ledger import ENDED, REJECTED, Intent, Placement
+from mcs.projections.settling import gone, settle
 
 if TYPE_CHECKING:
     from mcs.projections.state import State
@@ -55,48 +42,6 @@ if TYPE_CHECKING:
 DelegateEvent = DelegateObserved | DelegateRejected | DelegateGone
 ProxyEvent = ProxyObserved | ProxyDeleted | ProxyGone
 Fold = Callable[["State", ObservationFrame, int, Any], str | None]
-
-
-def fold_decision(state: State, event: Decision, sequence: int) -> None:
-    """Fold one decision."""
-    match event:  # the frequent ones first
-        case PodPlaced():
-            placement = state.ledger.apply(event, sequence=sequence, elapsed_ms=state.elapsed_ms)
-            place = (event.target, event.node)
-            state.inventory.charge(event.placement, *place, event.requests, booking=True)
-            if proxy := state.backlog.proxies.get(event.uid):
-                proxy.attempts, proxy.deferred = proxy.attempts + 1, None
-                proxy.deferred_group = None
-            _settle(state, event.uid, placement)
-        case SchedulerClaimed():
-            state.reign, state.claim = event.reign, event.id
-        case CycleMarked():
-            pass
-        case PolicyActivated():
-            state.policy, state.rules, state.schema = event.policy, event.rules, event.schema
-        case PodDeferred():
-            if proxy := state.backlog.proxies.get(event.uid):
-                proxy.deferred, proxy.deferred_group = event.reasons, event.group
-                state.backlog.refresh(event.uid)
-        case PlacementWithdrawn():
-            _settle(state, event.uid, state.ledger.apply(event))
-        case ProxyEvicted():
-            placement = state.ledger.evict(event.placement)
-            if proxy := state.backlog.proxies.get(event.uid):
-                proxy.ended = True
-            _settle(state, event.uid, placement)
-        case ProxyReleased():
-            placement = state.ledger.apply(event)
-            state.inventory.unbook(event.placement)
-            if proxy := state.backlog.proxies.get(event.uid):
-                proxy.released = True
-            _settle(state, event.uid, placement)
-        case ClusterLost() | ClusterRecovered():
-            state.membership.decide(event)
-        case ClusterRemoved():
-            _remove(state, event)
-        case _:
-            assert_never(event)
 
 
 def _node(state: State, frame: ObservationFrame, resync: int, event: NodeObserved) -> None:
@@ -148,7 +93,7 @@ def _complete(state: State, frame: ObservationFrame, resync: int, event: ResyncC
         state.inventory.sweep(source, resync)
     elif channel == subjects.PROXY:
         for uid in state.backlog.unnamed(source, resync):
-            _gone(state, state.backlog.proxies[uid])
+            gone(state, state.backlog.proxies[uid])
 
 
 def _nothing(*_: object) -> None:
@@ -164,14 +109,14 @@ def _proxy(state: State, frame: ObservationFrame, resync: int, event: ProxyEvent
     match event:
         case ProxyObserved():
             state.backlog.observe(frame.source, event, resync)
-            _settle(state, event.uid)
+            settle(state, event.uid)
         case ProxyDeleted():
             if known is not None:
                 known.deleting, known.grace_s = True, event.grace_s
                 state.backlog.refresh(event.uid)
         case ProxyGone():
             if known is not None:
-                _gone(state, known)
+                gone(state, known)
         case _:
             assert_never(event)
     return None
@@ -202,7 +147,7 @@ def _delegate(state: State, frame: ObservationFrame, _: int, event: DelegateEven
             assert_never(event)
     if placement.stage is ENDED and (proxy := state.backlog.proxies.get(placement.uid)):
         proxy.ended = changed = True
-    _settle(state, placement.uid, placement, changed=changed)
+    settle(state, placement.uid, placement, changed=changed)
     return None
 
 
@@ -228,55 +173,6 @@ def _retry_or_end(state: State, placement: Placement, target: str) -> None:
         wait_ms=wait_ms,
         reason=placement.reason or "never created",
     )
-
-
-def _gone(state: State, proxy: Proxy) -> None:
-    proxy.gone, proxy.stranded = True, False
-    _settle(state, proxy.uid)
-
-
-def _remove(state: State, event: ClusterRemoved) -> None:
-    """Forget a cluster. Its proxies are as good as gone, but should it return, then so do they:
-    those that were placed once are remembered, or they would be placed again as if for the first
-    time.
-    """
-    state.membership.decide(event)
-    state.inventory.forget(event.cluster)
-    for uid in state.backlog.unnamed(event.cluster, state.observed.sequence + 1):
-        proxy = state.backlog.proxies[uid]
-        if not state.ledger.of(uid):
-            _gone(state, proxy)
-            continue
-        proxy.gone = proxy.stranded = True
-        proxy.manifest = ""
-        state.backlog.refresh(uid)
-
-
-def _settle(
-    state: State, uid: str, placement: Placement | None = None, *, changed: bool = True
-) -> None:
-    """Bring the indexes in line after a change of a proxy or one of its placements; ``changed``:
-    of the proxy itself.
-    """
-    if placement is not None:
-        if placement.evictable or placement.stuck:
-            state.attention[placement.id] = None
-        else:
-            state.attention.pop(placement.id, None)
-    live = state.ledger.live(uid)
-    proxy = state.backlog.proxies.get(uid)
-    if proxy is not None:
-        if not changed and proxy.placed == (live is not None) and not proxy.gone:
-            return
-        proxy.placed = live is not None
-        if proxy.stranded or not proxy.gone or live is not None:
-            state.backlog.refresh(uid)
-            return
-        state.backlog.drop(uid)
-    if live is None:
-        for forgotten in state.ledger.of(uid):
-            state.attention.pop(forgotten.id, None)
-        state.ledger.forget(uid)
 
 
 OBSERVED: Final[Mapping[type[Observation], Fold]] = {

@@ -20,8 +20,9 @@ from mcs.events.frames import DecisionFrame, ObservationFrame, digest, running
 from mcs.events.observations import OperatorCommanded, Unknown, Verb
 from mcs.names import CLOCK, OPERATOR
 from mcs.projections.backlog import Backlog
+from mcs.projections.decided import fold_decision
 from mcs.projections.digest import combine
-from mcs.projections.folding import OBSERVED, fold_decision
+from mcs.projections.folding import OBSERVED
 from mcs.projections.inventory import Inventory
 from mcs.projections.ledger import Ledger
 from mcs.projections.membership import Admission, Membership

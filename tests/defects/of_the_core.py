@@ -12,7 +12,7 @@ from mcs.decisions import (
 )
 from mcs.decisions.scoring import Scores
 from mcs.events import codec
-from mcs.projections import folding
+from mcs.projections import decided, folding
 from mcs.projections.backlog import Backlog
 from mcs.projections.inventory import Inventory
 from mcs.projections.lines import Line
@@ -27,7 +27,7 @@ OF_THE_CORE = (
         ("I5",),
         (
             Edit(
-                folding.fold_decision,
+                decided.fold_decision,
                 "state.inventory.charge(event.placement, *place, event.requests, booking=True)",
                 "pass",
             ),
