@@ -35,7 +35,7 @@ _CYCLES_A_SECOND: Final = 10  # by which a churn per second becomes one per cycl
 _STAGES: Final = {
     "projections.state.State.digest": "digest",
     "objects.": "manifests",
-    "decisions.placing._placed": "manifests",
+    "decisions.telling.tell_place": "manifests",
     "decisions.framing": "framing",
     "decisions.budget": "framing",
     "decisions.": "choosing",

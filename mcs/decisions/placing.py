@@ -14,21 +14,19 @@ cycle looks at so many lines, each namespace's share of them, and the next one a
 
 from __future__ import annotations
 
-import heapq
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final, NamedTuple
-
-import msgspec
 
 from mcs.decisions.budget import Budget
 from mcs.decisions.choosing import Choice, Choosing
 from mcs.decisions.ganging import Outcome, led_line, look_at, partly
+from mcs.decisions.queueing import Queue
+from mcs.decisions.telling import tell_place, tell_why
 from mcs.errors import BadManifest
 from mcs.events.decisions import BeyondBudget, PodDeferred, PodPlaced
-from mcs.names import Keys, PodKey, delegate_name, placement_id
-from mcs.objects.delegate import delegate_manifest
+from mcs.names import Keys, PodKey, delegate_name
 from mcs.projections.backlog import UNREADABLE, Proxy
 from mcs.projections.groups import Gang
 from mcs.projections.lines import Line, Order, Told
@@ -45,8 +43,6 @@ cycle. With half of it a pod costs a quarter more where there are many pairs of 
 pair of a cycle has its own frame.
 """
 
-_encoder = msgspec.json.Encoder()
-
 
 def place(state: State, keys: Keys, budget: Budget) -> bool:
     """Place or defer every pod that waits; False when the budget ended first.
@@ -54,32 +50,6 @@ def place(state: State, keys: Keys, budget: Budget) -> bool:
     Also when none does: what changed is taken over now, so that the first one need not wait for it.
     """
     return Placing(state, keys, budget).run()
-
-
-class Queue:
-    """The pods of several lines in one order, each line as long as it goes on."""
-
-    def __init__(self, lines: list[Line]) -> None:
-        self._lines = lines
-        self._each: list[Iterator[Order]] = [iter(line.orders) for line in lines]
-        self._heads = [(next(each), number) for number, each in enumerate(self._each)]
-        heapq.heapify(self._heads)
-
-    def __iter__(self) -> Iterator[tuple[int, Line, Order]]:
-        """Line number, line and place of the next pod; its line ends there, unless it goes on."""
-        while self._heads:
-            order, number = heapq.heappop(self._heads)
-            yield number, self._lines[number], order
-
-    def go_on(self, number: int) -> None:
-        """Let the line's next pod have its turn."""
-        order = next(self._each[number], None)
-        if order is not None:
-            heapq.heappush(self._heads, (order, number))
-
-    def again(self, order: Order, number: int) -> None:
-        """Let this pod of a line have another turn."""
-        heapq.heappush(self._heads, (order, number))
 
 
 class Stalled(NamedTuple):
@@ -234,12 +204,12 @@ class Placing:
     def _decision(self, proxy: Proxy, choice: Choice) -> PodPlaced | PodDeferred:
         name = self._name(proxy, choice.target)
         try:
-            return _placed(proxy, choice, name, self._keys)
+            return tell_place(proxy, choice, name, self._keys)
         except BadManifest:
             # Never here, as the webhook wrote it; but one bad pod must not stop the others (I8).
             clusters = self._choosing.openness.clusters
             asked = (*clusters, proxy.cluster) if proxy.cluster else clusters
-            return _deferred(proxy, Told(dict.fromkeys(asked, UNREADABLE)))
+            return tell_why(proxy, Told(dict.fromkeys(asked, UNREADABLE)))
 
     def _defer(self, stalled: Stalled) -> bool:
         """Tell the pods of a line why they wait, where it is news; False when the budget ended."""
@@ -250,7 +220,7 @@ class Placing:
         news = [proxies[uid] for uid in stalled.line.to_tell(told) - self._done]
         news.sort(key=lambda proxy: proxy.order)
         for proxy in news:
-            if self._budget.bytes >= self._end or not self._budget.take(_deferred(proxy, told)):
+            if self._budget.bytes >= self._end or not self._budget.take(tell_why(proxy, told)):
                 return False
         return True
 
@@ -262,43 +232,3 @@ class Placing:
         if place in self._state.ledger.names or place in self._names:
             return delegate_name(proxy.source, key, salt=proxy.uid)
         return name
-
-
-def _placed(proxy: Proxy, choice: Choice, name: str, keys: Keys) -> PodPlaced:
-    attempt = proxy.attempts + 1
-    manifest = delegate_manifest(
-        proxy.manifest,
-        keys=keys,
-        source=proxy.source,
-        pod=PodKey(proxy.namespace, proxy.name),
-        uid=proxy.uid,
-        attempt=attempt,
-        name=name,
-    )
-    try:
-        text = _encoder.encode(manifest).decode()
-    except (OverflowError, RecursionError) as error:
-        raise BadManifest(f"unreadable manifest: {error}") from error
-    return PodPlaced(
-        placement=placement_id(proxy.uid, attempt),
-        uid=proxy.uid,
-        source=proxy.source,
-        target=choice.target,
-        namespace=proxy.namespace,
-        name=proxy.name,
-        delegate=name,
-        manifest=text,
-        node=choice.node,
-        requests=proxy.requests,
-    )
-
-
-def _deferred(proxy: Proxy, told: Told) -> PodDeferred:
-    return PodDeferred(
-        uid=proxy.uid,
-        source=proxy.source,
-        namespace=proxy.namespace,
-        name=proxy.name,
-        reasons=told.reasons,
-        group=told.group,
-    )
