@@ -3,6 +3,7 @@
 import asyncio
 
 from tests.kubernetes.pods import path, plain
+from tools.api import ApiError
 
 OPTED_IN = {"multicluster-scheduler": "enabled"}
 
@@ -17,41 +18,49 @@ async def not_opted_in(target, namespace):
 
 async def over_quota(target, namespace):
     await target.apply([named(namespace, **OPTED_IN), quota(namespace)])
-    await target.api.wait(
-        f"/api/v1/namespaces/{namespace}/resourcequotas/none",
-        lambda item: "hard" in item.get("status", {}),
-    )
+    await refused(target, namespace, "exceeded quota")
 
 
 async def forbidden(target, namespace):
     labels = OPTED_IN | {"pod-security.kubernetes.io/enforce": "restricted"}
     await target.apply(named(namespace, **labels))
+    await refused(target, namespace, "violates PodSecurity")
 
 
 async def against_a_policy(target, namespace):
     await target.apply([named(namespace, **OPTED_IN), *policy(namespace)])
-    bad = plain("dry", namespace)
-
-    async def refused():
-        try:
-            await target.api.create(f"{path(namespace)}?dryRun=All", bad)
-        except RuntimeError as error:
-            return "no pods here" in str(error)
-        return False
-
-    async with asyncio.timeout(30):
-        while not await refused():
-            await asyncio.sleep(0.05)
+    await refused(target, namespace, "no pods here")
 
 
 async def without_its_priority_class(target, namespace):
     await target.apply(named(namespace, **OPTED_IN))
+    await refused(target, namespace, "no PriorityClass", priorityClassName="only-in-source")
 
 
 async def name_taken(target, namespace):
     await target.apply(named(namespace, **OPTED_IN))
     await target.api.wait(f"/api/v1/namespaces/{namespace}/serviceaccounts/default", lambda _: True)
     await target.apply(plain(f"c1-{namespace}-p", namespace))
+
+
+async def refused(target, namespace, words, **spec):
+    """Wait until pods are refused for that: an API server learns of a policy, or of how much of a
+    quota is used, a moment later, and until a new namespace has its service account it refuses pods
+    for the lack of it.
+    """
+
+    async def so():
+        try:
+            await target.api.create(
+                f"{path(namespace)}?dryRun=All", plain("dry", namespace, **spec)
+            )
+        except ApiError as error:
+            return words in str(error)
+        return False
+
+    async with asyncio.timeout(30):
+        while not await so():
+            await asyncio.sleep(0.05)
 
 
 def named(namespace, **labels):

@@ -109,11 +109,17 @@ async def _says_why(federation, namespace, name):
         "no cluster takes the pod: c1: not enough cpu on any one node; "
         "c2: not enough cpu on any one node"
     )
-    shown = await source.api.wait(path(namespace, name), lambda item: condition(item) is not None)
+    # What is said first may be older than the decision that the test waited for.
+    shown = await source.api.wait(
+        path(namespace, name), lambda item: (condition(item) or {}).get("message") == words
+    )
     assert condition(shown)["reason"] == "WaitingForCluster"
-    assert condition(shown)["message"] == words
     assert shown["status"]["phase"] == "Pending"
-    assert words in await told(source, namespace, name, "Deferred")
+
+    async def told_so():
+        return words in await told(source, namespace, name, "Deferred")
+
+    await federation.wait(f"an Event of {name}: {words}", told_so)
     status = json.loads(await federation.mcs("status", "--json"))
     row = next(row for row in status["waiting"] if row["name"] == name)
     asks = "not enough cpu: asks 1900m cpu, the freest of"

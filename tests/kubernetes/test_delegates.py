@@ -1,6 +1,7 @@
 """The pod that really runs: what it keeps of its user's pod, and what becomes of a refusal."""
 
 import asyncio
+import contextlib
 import itertools
 
 import pytest
@@ -10,6 +11,7 @@ from tests.kubernetes.conftest import opt_in, remove
 from tests.kubernetes.pods import DOMAIN, path, plain, pod
 from tests.kubernetes.refusals import REFUSALS
 from tests.kubernetes.shown import condition, told
+from tools.api import ApiError
 from tools.federation import Federation
 
 pytestmark = pytest.mark.kubernetes
@@ -20,8 +22,10 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="module")
 def federation():
-    """c2 has most room, so it is tried first; who failed is tried again soon."""
-    made = Federation("c1", "c2", policy={"unschedulable-after": 2, "backoff": 2, "backoff-max": 2})
+    """c2 has most room, so it is tried first; who failed is tried again soon. That a delegate finds
+    no node is said on its proxy after two seconds: it is given up well after that.
+    """
+    made = Federation("c1", "c2", policy={"unschedulable-after": 5, "backoff": 2, "backoff-max": 2})
 
     async def start():
         await made.start()
@@ -59,6 +63,17 @@ def important(value):
         "metadata": {"name": "important"},
         "value": value,
     }
+
+
+async def let_in(federation, plane, namespace, **spec):
+    """Wait until such pods are let in: an API server learns of a new PriorityClass by a watch."""
+    body = plain("dry", namespace, **spec)
+
+    async def asked():
+        with contextlib.suppress(ApiError):
+            return await plane.api.create(f"{path(namespace)}?dryRun=All", body)
+
+    await federation.wait(f"{plane.name} lets pods with {spec} in", asked)
 
 
 async def rich(source, namespace):
@@ -102,6 +117,7 @@ async def test_a_delegate_is_its_users_pod_without_what_ties_it_to_its_source(
     await opt_in(federation, namespace, "c2")
     for plane, cpu, value in ((source, "10m", 1000), (target, "20m", 2000)):
         await plane.apply([heavy(cpu), important(value)])
+        await let_in(federation, plane, namespace, priorityClassName="important")
     await source.apply(await rich(source, namespace))
     proxy = await source.api.wait_pod("rich", "Running", namespace=namespace)
     delegate = await target.api.get(path(namespace, f"c1-{namespace}-rich"))
@@ -177,6 +193,7 @@ async def test_a_refusal_is_told_in_the_api_servers_words(federation, namespace,
     reason, words = case.partition(",")[0], words.format(namespace=namespace)
     await refuse(target, namespace)
     await source.apply(important(1) | {"metadata": {"name": "only-in-source"}})
+    await let_in(federation, source, namespace, **spec)
 
     await source.apply(pod("p", namespace=namespace, cluster="c2", **spec))
 

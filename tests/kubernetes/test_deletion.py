@@ -9,6 +9,10 @@ from tools.controlplane import KubectlFailed
 
 pytestmark = pytest.mark.kubernetes
 
+# How long a delegate takes to stop that is to be looked at meanwhile; up to a second less, since a
+# deletionTimestamp has whole seconds.
+LONG = "5s"
+
 
 @pytest.fixture
 def pair(federation, namespace):
@@ -16,7 +20,7 @@ def pair(federation, namespace):
 
 
 async def test_a_deleted_proxys_grace_is_its_delegates(pair):
-    await pair.start(kept=True, stop_after="2s")
+    await pair.start(kept=True, stop_after=LONG)
     await pair.delete("--grace-period=7")
 
     delegate = await pair.target.api.wait(pair.delegate, deleting)
@@ -32,7 +36,7 @@ async def test_a_deleted_proxys_grace_is_its_delegates(pair):
 
 
 async def test_a_pods_own_grace_is_kept_where_nobody_states_another(pair):
-    await pair.start(stop_after="1s", terminationGracePeriodSeconds=11)
+    await pair.start(stop_after=LONG, terminationGracePeriodSeconds=11)
     await pair.delete()
 
     delegate = await pair.target.api.wait(pair.delegate, deleting)
@@ -63,7 +67,7 @@ async def test_a_deletion_under_way_may_be_hastened(pair):
 
 
 async def test_a_delegate_deleted_by_somebody_ends_its_proxy_at_once(pair):
-    await pair.start(kept=True, stop_after="3s")
+    await pair.start(kept=True, stop_after=LONG)
     await pair.delete_delegate()
 
     proxy = await pair.source.api.wait(pair.proxy, deleting)

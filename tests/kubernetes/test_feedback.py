@@ -93,7 +93,7 @@ async def test_a_failure_is_told_in_full(federation, namespace):
         {"name": "first", "image": "busybox"},
         {"name": "sidecar", "image": "busybox", "restartPolicy": "Always"},
     ]
-    made = pod("p", namespace=namespace, cluster="c2", run_for="2s", annotations=notes)
+    made = pod("p", namespace=namespace, cluster="c2", run_for="5s", annotations=notes)
     made["spec"] |= {"initContainers": inits, "restartPolicy": "Never"}
     made["spec"]["containers"].append({"name": "second", "image": "busybox"})
     await source.apply([made])

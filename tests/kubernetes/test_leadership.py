@@ -28,7 +28,7 @@ async def test_one_leads_remembers_is_deposed_and_followed(federation, namespace
         waiting = asyncio.create_task(second.acquire())
         first.remember(Stream.DECISIONS, KnownLog("log-1", 42))
         version = (await lease(cluster, settings)).metadata.resource_version
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while (await lease(cluster, settings)).metadata.resource_version == version:
                 await asyncio.sleep(0)
         assert first.held()
@@ -37,7 +37,7 @@ async def test_one_leads_remembers_is_deposed_and_followed(federation, namespace
         holding.cancel()
         await asyncio.gather(holding, return_exceptions=True)
         await first.release()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await waiting
         assert second.held()
         assert second.known == {Stream.DECISIONS: KnownLog("log-1", 42)}
@@ -47,7 +47,7 @@ async def test_one_leads_remembers_is_deposed_and_followed(federation, namespace
         spec = {"holderIdentity": "thief"}
         await cluster.patch(LEASES, settings.name, {"spec": spec}, namespace=namespace)
         with pytest.raises(Deposed):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 await holding
     finally:
         await cluster.close()

@@ -99,6 +99,11 @@ class Scene:
 
         return await self._federation.wait(f"{count} in {cluster}", found, 90)
 
+    async def seen(self, lives):
+        """The only one of these, once the witness's watch of its cluster has shown it."""
+        (life,) = await self._federation.wait("a pod is seen", lives)
+        return life
+
     def proxies(self, source="c1"):
         found = self._sightings.proxies(self.namespace)
         return [life for life in found if life.cluster == source]
@@ -183,7 +188,7 @@ async def test_a_lost_cluster_is_a_lost_node_until_it_comes_back(federation, sig
     scene = Scene(federation, sightings, f"lost-{how}")
     await scene.play()
     patient = scene.proxy("patient")
-    (its_delegate,) = sightings.delegates(patient.uid)
+    its_delegate = await scene.seen(lambda: sightings.delegates(patient.uid))
     lost, recovered = [await count(federation, f"cluster.{k}") for k in ("lost", "recovered")]
     agent = federation.agents["c2"]
     if how == "killed":
@@ -254,7 +259,7 @@ async def test_a_dead_cluster_is_ended_by_a_person_and_may_return(federation, si
     dead = federation.planes["c2"]
     await dead.apply([pod("its-own", namespace=scene.namespace, cluster="c1")])
     await dead.api.wait_pod("its-own", "Running", namespace=scene.namespace)
-    (its_own,) = scene.proxies("c2")
+    its_own = await scene.seen(lambda: scene.proxies("c2"))
     doomed = f"{scene.namespace}-namespace"
     await opt_in(federation, doomed)
     await federation.planes["c1"].apply([pod("p", namespace=doomed, cluster="c2")])

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.kubernetes.pairs import Pair, deleting
+from tests.kubernetes.pairs import OURS, Pair, deleting
 from tests.kubernetes.pods import path, template
 from tools.federation import stopped
 
@@ -81,6 +81,9 @@ async def test_a_namespace_that_waits_for_an_absent_agent_says_so_and_can_be_let
     ended = await Pair(federation, namespace, "ended").start(
         phase="Succeeded", run_for="100ms", **QUICK
     )
+    await federation.wait(
+        "nothing of other tests is left", lambda: nobody_else(federation, namespace)
+    )
     federation.agents["c2"].stop()
     async with stopped(federation.agents["c2"]):
         await source.kubectl("delete", "namespace", namespace, "--wait=false")
@@ -119,6 +122,15 @@ def replicas(namespace, count):
             "template": template(cluster="c2", **QUICK),
         },
     }
+
+
+async def nobody_else(federation, namespace):
+    """Whether we hold proxies in this namespace only: those of a test before it go with theirs, and
+    would wait for an absent agent, too.
+    """
+    found = [item for p in federation.planes.values() for item in await p.api.items("/api/v1/pods")]
+    held = [item["metadata"] for item in found if OURS in item["metadata"].get("finalizers", ())]
+    return all(each["namespace"] == namespace for each in held)
 
 
 async def running(federation, namespace, count):

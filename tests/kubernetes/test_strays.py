@@ -41,12 +41,17 @@ async def test_the_agent_can_bind_a_pod_and_not_change_its_spec(federation, name
 
 
 async def test_the_agent_keeps_its_policy_naming_every_virtual_node(federation):
-    for plane in federation.planes.values():
-        policy = await plane.api.get(f"{POLICIES}/mcs-virtual-nodes")
+    wanted = ("'mcs-c1'", "'mcs-c2'", "'system:serviceaccount:mcs-system:mcs-agent'")
+
+    def names_all(policy):
         spec = json.dumps(policy["spec"])
-        for named in ("'mcs-c1'", "'mcs-c2'", "'system:serviceaccount:mcs-system:mcs-agent'"):
-            assert named in spec
-        assert (await plane.api.get(f"{BINDINGS}/mcs-virtual-nodes"))["spec"] == {
+        return all(named in spec for named in wanted)
+
+    for plane in federation.planes.values():
+        # It grows with each cluster that joins.
+        await plane.api.wait(f"{POLICIES}/mcs-virtual-nodes", names_all)
+        binding = await plane.api.wait(f"{BINDINGS}/mcs-virtual-nodes", lambda _: True)
+        assert binding["spec"] == {
             "policyName": "mcs-virtual-nodes",
             "validationActions": ["Deny"],
         }

@@ -83,10 +83,17 @@ async def test_an_agent_that_starts_gives_a_full_account_of_a_new_epoch(alone):
         await log.until("the picture after", lambda state: after(state, "epoch"))
 
         assert log.epoch("c1") > epoch
-        channels = log.state.membership.members["c1"].channels
-        assert {name for name in channels if channels[name].completed} >= {"capacity", "proxy"}
+        # The account that tells all of that need not be the last to end.
+        channels = await log.until("both accounts", _completed)
         assert all(channels[name].resync > log.epoch("c1") for name in ("capacity", "proxy"))
         await log.until("heartbeats name the accounts", lambda state: _named(state, channels))
+
+
+def _completed(state):
+    """The channels of c1, once those that this module looks at have their accounts."""
+    channels = state.membership.members["c1"].channels
+    whole = {name for name in channels if channels[name].completed}
+    return channels if whole >= {"capacity", "proxy"} else None
 
 
 def _named(state, channels):

@@ -150,6 +150,8 @@ def webhook(plane):
         serving.call(serving.registration.ensure_policies(["c2"]))
         asyncio.run(until(plane, is_proxy))
         asyncio.run(until_refused(plane, pod("probe", nodeName="mcs-c2")))
+        forged = pod("probe", annotations={KEYS.manifest: "{}"})
+        asyncio.run(until_refused(plane, forged, "default"))  # where no webhook is asked
         yield serving
     finally:
         serving.close()
@@ -181,7 +183,7 @@ async def dry(plane, body, namespace="elected"):
     return await plane.api.create(f"{pods(namespace)}?dryRun=All", body)
 
 
-async def until(plane, wanted, body=None, *, patience=200):
+async def until(plane, wanted, body=None, *, patience=600):
     """Wait until a pod created now would come out as ``wanted``: registrations take a moment."""
     for _ in range(patience):
         try:
@@ -193,10 +195,10 @@ async def until(plane, wanted, body=None, *, patience=200):
     raise AssertionError("the registration never took effect")
 
 
-async def until_refused(plane, body, *, patience=200):
+async def until_refused(plane, body, namespace="elected", *, patience=600):
     for _ in range(patience):
         try:
-            await dry(plane, body)
+            await dry(plane, body, namespace)
         except ApiError:
             return
         await asyncio.sleep(0.05)
