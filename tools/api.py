@@ -19,7 +19,7 @@ from tools.certificates import Pair
 
 Object = dict[str, Any]
 _FIELD_MANAGER = "mcs-tools"
-_KIND_TIMEOUT_S = 10.0  # a resource definition takes a moment until its kind is served
+_KIND_TIMEOUT_S = 60.0  # a resource definition takes a moment until its kind is served
 
 
 class ApiError(RuntimeError):
@@ -82,7 +82,7 @@ class Api:
         return [await self._apply(item) for item in wanted]
 
     async def wait(
-        self, path: str, until: Callable[[Object], bool], timeout_s: float = 30.0
+        self, path: str, until: Callable[[Object], bool], timeout_s: float = 60.0
     ) -> Object:
         """Return the object once it is as wanted; one that is not there yet is waited for."""
         deadline = time.monotonic() + timeout_s
@@ -99,7 +99,7 @@ class Api:
                 raise Timeout(f"{path} after {timeout_s:g} s:\n{json.dumps(last, indent=1)}")
             await asyncio.sleep(0.02)
 
-    async def wait_gone(self, path: str, timeout_s: float = 30.0) -> None:
+    async def wait_gone(self, path: str, timeout_s: float = 60.0) -> None:
         """Return once the object does not exist."""
         deadline = time.monotonic() + timeout_s
         while True:
@@ -114,7 +114,7 @@ class Api:
             await asyncio.sleep(0.02)
 
     async def wait_pod(
-        self, name: str, phase: str, *, namespace: str = "default", timeout_s: float = 30.0
+        self, name: str, phase: str, *, namespace: str = "default", timeout_s: float = 60.0
     ) -> Object:
         """Return the pod once it is in this phase."""
         path = f"/api/v1/namespaces/{namespace}/pods/{name}"

@@ -32,7 +32,7 @@ from tools.nats import NatsServer
 from tools.nats_cluster import NatsCluster
 from tools.processes import Process
 
-_ELECTION_S = 30.0  # until three fresh servers have agreed on who leads
+_ELECTION_S = 90.0  # until three fresh servers have agreed on who leads
 _SERVICE_ACCOUNT = "mcs-system/mcs-agent"
 _NOT_APPLIED = {"Deployment", "Service", "ServiceMonitor", "PodDisruptionBudget"}
 _NAMESPACE = {

@@ -117,7 +117,7 @@ class Process:
         """SIGKILL: no chance to say goodbye (but the kernel keeps what was written)."""
         self._end(signal.SIGKILL, timeout_s=10.0)
 
-    def stop(self, timeout_s: float = 10.0) -> None:
+    def stop(self, timeout_s: float = 30.0) -> None:
         """SIGTERM, and SIGKILL when that takes too long."""
         self._end(signal.SIGTERM, timeout_s)
 

@@ -18,12 +18,19 @@ from tools.free_ports import reserve_port
 pytestmark = pytest.mark.live
 
 OBS, DEC = Stream.OBSERVATIONS, Stream.DECISIONS
-SOON_S = 20.0
+SOON_S = 60.0
 
 
 async def connected(server, **options):
     log = await connect(server.url, **options)
     await apply_streams(log)
+    return log
+
+
+async def impatient(server, answer_timeout_s):
+    """Gives up on answers soon, but only from now on: to make the streams may take its time."""
+    log = await connected(server)
+    log.connection.answer_timeout_s = answer_timeout_s
     return log
 
 
@@ -78,12 +85,13 @@ async def test_an_appender_survives_kills_and_stores_each_message_once(tmp_path)
 
 async def test_an_append_without_an_answer_is_uncertain_and_may_be_stored(tmp_path):
     async with embedded_server(tmp_path) as server:
-        log = await connected(server, answer_timeout_s=0.3)
+        log = await impatient(server, 0.3)
         server.pause()
         for messages in ([("mcs.dec.a.b", b"1")], [("mcs.dec.a.b", b"2"), ("mcs.dec.a.b", b"3")]):
             with pytest.raises(Uncertain):
                 await log.append(messages)
         server.resume()
+        log.connection.answer_timeout_s = SOON_S
         reader = await log.read(DEC)
         found = []
         while len(found) < 3:
@@ -159,7 +167,7 @@ async def test_a_server_that_never_speaks_is_given_up():
 @pytest.mark.parametrize("url", ["nats://:4222", "nats://host:notaport", "ws://a:1,nats://b:2"])
 async def test_what_is_no_url_is_refused_by_name(url):
     with pytest.raises(BadSettings):
-        await connect(url, timeout_s=1)
+        await connect(url, timeout_s=SOON_S)
 
 
 def nkey():
@@ -191,7 +199,7 @@ async def test_an_nkey_or_a_password_opens_the_server(tmp_path):
 
 async def test_errors_are_all_of_our_own_tree(tmp_path):
     async with embedded_server(tmp_path) as server:
-        log = await connected(server, answer_timeout_s=0.2)
+        log = await impatient(server, 0.2)
         server.pause()
         for call in (log.info(OBS), log.get(OBS, 1), log.last(OBS, "mcs.obs.>"), log.ask("mcs.x")):
             with pytest.raises(LogError):

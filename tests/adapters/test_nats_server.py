@@ -13,6 +13,7 @@ from mcs.adapters.nats_server import NatsServer, embedded_server, find_binary
 from mcs.adapters.streams import apply_streams
 from mcs.errors import BadSettings, Unavailable
 from mcs.ports import Stream
+from tools.free_ports import reserve_port
 
 pytestmark = pytest.mark.live
 
@@ -27,7 +28,8 @@ async def test_a_temporary_store_is_removed_at_the_end():
 
 @pytest.mark.parametrize("how", ["kill", "stop"])
 async def test_what_was_stored_is_there_after_a_restart(tmp_path, how):
-    async with embedded_server(tmp_path) as server:
+    # Nobody else takes a reserved port while the server is down.
+    async with embedded_server(tmp_path, port=reserve_port().port) as server:
         log = await connect(server.url)
         await apply_streams(log)
         await log.append([("mcs.dec.a.b", b"1")])

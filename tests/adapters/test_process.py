@@ -63,7 +63,7 @@ async def test_the_first_signal_asks_to_stop():
         await stop.wait()
         said.append("goodbye")
 
-    await asyncio.wait_for(run_until_signalled(main), 5)
+    await asyncio.wait_for(run_until_signalled(main), 30)
 
     assert said == ["goodbye"]
 
@@ -76,7 +76,7 @@ def test_the_second_signal_ends_at_once():
         assert child.stdout.readline() == "stopping\n"
         child.send_signal(signal.SIGTERM)
 
-        assert child.wait(10) == 128 + signal.SIGTERM
+        assert child.wait(30) == 128 + signal.SIGTERM
     finally:
         child.kill()
         child.wait()

@@ -26,6 +26,7 @@ from tests.kubernetes.invariants import check_lives, check_log
 from tests.kubernetes.sightings import Sightings
 
 SETTLED_S = 240.0  # a create of a dead agent's that may still be on its way is waited for 65 s
+DECIDED_S = 30.0
 THREADS = 64  # requests to API servers that are paused hold one each
 
 
@@ -76,9 +77,7 @@ class Run:
         await verdict.check_nobody_else_is_delayed(self.federation, self.traffic)
         lives = {life.uid for life in self.traffic.lives() if life.name in impossible}
         waiting = {uid for uid in lives if not self.sightings.lives[uid].gone}
-        verdict.check_waiting(
-            await check_log(self.federation, parked=await self._parked()), waiting
-        )
+        await self._check_waiting(waiting)
         left = [life for life in self.traffic.lives() if not life.ended and not life.gone]
         await asyncio.gather(*(self.traffic.delete(life.name) for life in left))
         await self._wait("all gone", set())
@@ -97,6 +96,18 @@ class Run:
         except TimeoutError as error:
             error.add_note("\n".join(found))
             raise
+
+    async def _check_waiting(self, waiting):
+        """Again for a while: the log may hold news about which the scheduler is to decide yet."""
+        deadline = time.monotonic() + DECIDED_S
+        while True:
+            state = await check_log(self.federation, parked=await self._parked())
+            try:
+                return verdict.check_waiting(state, waiting)
+            except AssertionError:
+                if time.monotonic() > deadline:
+                    raise
+            await asyncio.sleep(0.2)
 
     async def _judge(self):
         federation, messages = self.federation, await verdict.stored(self.federation)

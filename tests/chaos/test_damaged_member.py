@@ -14,7 +14,7 @@ import pytest
 
 from mcs.adapters.jetstream import connect
 from mcs.adapters.streams import apply_streams
-from mcs.errors import BadSettings, LogError, LogLost
+from mcs.errors import BadSettings, LogError, LogLost, Refused
 from mcs.ports import Stream
 from tests.chaos.conftest import ALWAYS
 from tests.chaos.damage import cut
@@ -35,10 +35,10 @@ async def test_a_member_that_misses_its_tail_is_found_out_and_healed_by_the_othe
         log = await connect(cluster.url)
         await eventually(lambda: apply_streams(log, replicas=3))
         for number in range(COUNT):
-            message = ("mcs.dec.a.b", b"%d" % number * 50)
-            await eventually(lambda each=message: log.append([each]))
-        tail = [await log.get(DEC, sequence) for sequence in range(COUNT - 4, COUNT + 1)]
-        first = await leader(log)
+            await eventually(lambda after=number: append(log, after))
+        last = range(COUNT - 4, COUNT + 1)
+        tail = [await eventually(lambda each=each: log.get(DEC, each)) for each in last]
+        first = await elected(log)
         victim = next(server for server in cluster.servers if server.name != first)
 
         victim.stop()
@@ -53,7 +53,8 @@ async def test_a_member_that_misses_its_tail_is_found_out_and_healed_by_the_othe
         await victim.start()
         await lead(log, victim)
         assert (await eventually(lambda: log.info(DEC))).last == COUNT
-        assert [await log.get(DEC, each.sequence) for each in tail] == tail
+        found = [await eventually(lambda each=each: log.get(DEC, each)) for each in last]
+        assert found == tail
         await log.close()
 
 
@@ -67,6 +68,23 @@ async def eventually(call):
                 raise
             except (LogError, BadSettings):
                 await asyncio.sleep(0.1)
+
+
+async def append(log, after):
+    """The message after so many, once: if an answer gets lost, the fence refuses a second one."""
+    try:
+        await log.append([("mcs.dec.a.b", b"%d" % after * 50)], expected_last=after)
+    except Refused:
+        if (await log.info(DEC)).last != after + 1:
+            raise
+
+
+async def elected(log):
+    """Which server leads DECISIONS, once there is one."""
+    async with asyncio.timeout(SOON_S):
+        while not (found := await leader(log)):
+            await asyncio.sleep(0.1)
+    return found
 
 
 async def leader(log):

@@ -11,7 +11,7 @@ from mcs.adapters.kubernetes import connect
 from mcs.adapters.memory_cluster import MemoryCluster
 from mcs.objects.kinds import NAMESPACES, PODS
 
-PATIENCE_S = 30
+PATIENCE_S = 90  # a namespace that had a pod is looked at again only after a quarter of a minute
 _numbers = count()
 
 

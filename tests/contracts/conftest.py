@@ -8,6 +8,7 @@ from contextlib import closing
 
 import pytest
 
+from mcs.adapters.jetstream import connect
 from mcs.adapters.nats_server import NatsServer
 from tests.contracts.clusters import KubernetesApi, MemoryApi
 from tests.contracts.logs import FolderWorld, MemoryWorld, NatsWorld
@@ -15,6 +16,7 @@ from tools.controlplane import ControlPlane
 from tools.free_ports import reserve_port
 
 IMAGE = "nats:2.15.1"
+START_S = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +57,17 @@ def container_url():
     lease = reserve_port()
     arguments = ["-js", "-a", "127.0.0.1", "-p", str(lease.port)]
     container = DockerContainer(IMAGE, network_mode="host").with_command(arguments)
+    url = f"nats://127.0.0.1:{lease.port}"
     with container:
-        yield f"nats://127.0.0.1:{lease.port}"
+        asyncio.run(answers(url))
+        yield url
     lease.release()
+
+
+async def answers(url):
+    """Wait for a server: a container has begun before what runs in it listens."""
+    log = await connect(url, timeout_s=START_S)
+    await log.close()
 
 
 LOGS = [

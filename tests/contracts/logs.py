@@ -166,10 +166,7 @@ class NatsWorld:
 
     async def rewrite(self, stream: Stream, last: int, messages: list[tuple[str, bytes]]) -> None:
         """As ``shorten``, and then there are others in their place."""
-        reader = await self._admin.read(stream)
-        kept = await reader.next(limit=last)
-        assert len(kept) == last
-        await reader.close()
+        kept = await self._first(stream, last)
         await self._made_again(stream)
         for message in kept:
             await self._admin.append([(message.subject, message.data)])
@@ -181,15 +178,24 @@ class NatsWorld:
         cut short.
         """
         end = (await self._admin.info(stream)).last
-        reader = await self._admin.read(stream)
-        kept = await reader.next(limit=end)
-        await reader.close()
+        kept = await self._first(stream, end)
         await self._made_again(stream, deny_delete=False)
         for message in kept:
             await self._admin.append([(message.subject, message.data)])
         for sequence in range(last + 1, end + 1):
             answer = await self._api(f"STREAM.MSG.DELETE.{stream}", {"seq": sequence})
             assert answer.error is None
+
+    async def _first(self, stream: Stream, count: int) -> list[Stored]:
+        """The first messages; a reader gives those that have come by now, which may be fewer."""
+        reader = await self._admin.read(stream)
+        found: list[Stored] = []
+        while len(found) < count:
+            some = await reader.next(limit=count - len(found), timeout_s=SOON_S)
+            assert some, f"only {len(found)} of {count} messages came"
+            found += some
+        await reader.close()
+        return found
 
     async def _made_again(self, stream: Stream, **changes: object) -> None:
         found = await ask(self._admin.connection, f"STREAM.INFO.{stream}", _Config)

@@ -6,7 +6,7 @@ import pytest
 
 from mcs.errors import Unavailable
 
-SOON_S = 10.0
+SOON_S = 30.0
 
 
 async def echo(subject, data):

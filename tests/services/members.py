@@ -21,7 +21,7 @@ from mcs.services.publisher import Publisher
 from mcs.services.standing import Standing
 
 KEYS = Keys()
-BOUND_S = 5.0  # a test that waits so long has failed
+BOUND_S = 30.0  # a test that waits so long has failed
 USER_POD = {
     "apiVersion": "v1",
     "kind": "Pod",

@@ -26,7 +26,7 @@ from mcs.services.agent import Agent
 from mcs.services.membership import cluster_uid
 from mcs.settings import SOURCE, TARGET, AgentSettings, LeaseSettings
 from tests.services.clocks import HandClock, turns
-from tests.services.members import KEYS, Log, until
+from tests.services.members import BOUND_S, KEYS, Log, until
 
 SETTINGS = AgentSettings(cluster="c1", lease=LeaseSettings(namespace="default"))
 
@@ -59,7 +59,7 @@ class World(Log):
 
     async def leading(self, agent):
         """The agent's member, once its first account is complete."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(BOUND_S):
             while agent.member is None or not agent.member.observer.complete.is_set():
                 if self.runs[agent].done():
                     self.runs[agent].result()
@@ -89,7 +89,7 @@ class World(Log):
 
 async def failure(task):
     """The first of the errors that ended a task."""
-    await asyncio.wait({task}, timeout=5)
+    await asyncio.wait({task}, timeout=BOUND_S)
     error = task.exception()
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]

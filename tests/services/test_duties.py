@@ -26,6 +26,7 @@ from mcs.simulation.kubelet import EXIT_CODE, RUN_FOR, Kubelet
 from tests.services.members import KEYS, USER_POD, settled
 
 BOUND_S = 20.0
+AWHILE = "1.5"  # seconds: to be seen running although the machine stood still for one
 NODE = virtual_node("c2")
 DELEGATE = "c1-default-a"
 LEASE = LeaseSettings(namespace="kube-system", retry_s=0.05)
@@ -165,7 +166,7 @@ async def _named(cluster, name):
 
 async def test_a_pod_runs_elsewhere_and_is_let_go():
     async with Federation().running() as world:
-        await world.submit(**{RUN_FOR: "0.3"})
+        await world.submit(**{RUN_FOR: AWHILE})
         pod = await world.shows("Running")
         assert pod.spec.node_name == NODE
         assert (await world.delegate()).spec.node_name == "n1"
@@ -252,7 +253,7 @@ async def test_an_executor_killed_in_the_middle_of_a_create_leaves_one_delegate(
 
 async def test_a_source_agent_that_was_away_catches_up_with_its_pods_end():
     async with Federation().running() as world:
-        await world.submit(**{RUN_FOR: "0.5"})
+        await world.submit(**{RUN_FOR: AWHILE})
         await world.shows("Running")
         await world.kill("c1")
 

@@ -37,7 +37,7 @@ class Reading:
 
     async def fails(self):
         with pytest.raises(LogLost) as caught:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 await self.task
         return str(caught.value)
 

@@ -78,7 +78,7 @@ class Target:
         runs = [asyncio.create_task(part.run()) for part in parts]
         try:
             if complete:
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(30):
                     await self.observer.complete.wait()
             yield self
         finally:

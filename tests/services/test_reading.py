@@ -11,7 +11,7 @@ from mcs.services.reading import Ends, Witness, chronicle, fold, stored_at
 from tests.building import World, node, proxy
 from tests.services.clocks import START_S, LeapingClock
 
-BOUND_S = 5.0
+BOUND_S = 30.0
 
 
 class Log:

@@ -12,7 +12,7 @@ from mcs.errors import Busy, Forbidden, NotFound, Unreachable
 from mcs.objects.kinds import LEASES
 from mcs.services.reflector import Reflector
 
-PATIENCE_S = 10
+PATIENCE_S = 30
 
 
 class QuickClock:

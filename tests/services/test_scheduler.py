@@ -18,7 +18,8 @@ from mcs.services.scheduler import Scheduler
 from mcs.settings import SchedulerSettings
 from tests.building import World, node, proxy
 
-SLOW = SchedulerSettings(silence_s=0.3, mark_s=0.02, retry_s=0.01)
+# So slow that a machine that stands still for a moment does not make it claim.
+SLOW = SchedulerSettings(silence_s=1.5, mark_s=0.02, retry_s=0.01)
 QUICK = SchedulerSettings(silence_s=0.05, mark_s=0.02, retry_s=0.01)
 
 
@@ -116,7 +117,7 @@ async def test_of_two_schedulers_one_is_active_and_the_other_takes_over():
     broker = MemoryBroker(SystemClock())
     agents = Agents(broker)
     first, connection = scheduler(broker, "s1")
-    second, _ = scheduler(broker, "s2", SchedulerSettings(silence_s=0.3, mark_s=0.02, retry_s=0.01))
+    second, _ = scheduler(broker, "s2", SLOW)
     async with running(first, second):
         await until(lambda: first.active)
         agents.join("c1", node())

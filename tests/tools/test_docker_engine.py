@@ -38,9 +38,9 @@ async def test_the_official_image_runs_with_the_hosts_network(image):
 
 
 async def connect(url):
-    for _ in range(100):
-        try:
-            return await nats.connect(url, allow_reconnect=False, max_reconnect_attempts=0)
-        except (OSError, nats.errors.NoServersError):
-            await asyncio.sleep(0.05)
-    raise AssertionError(f"no server at {url}")
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                return await nats.connect(url, allow_reconnect=False, max_reconnect_attempts=0)
+            except (OSError, nats.errors.NoServersError):
+                await asyncio.sleep(0.05)

@@ -12,6 +12,8 @@ def test_reserved_ports_differ_and_can_be_bound():
     leases = [reserve_port() for _ in range(50)]
     assert len({lease.port for lease in leases}) == 50
     with socket.socket() as listener:
+        # As servers do: of connections that somebody closed there a minute ago something is left.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", leases[0].port))
     for lease in leases:
         lease.release()

@@ -8,6 +8,7 @@ import pytest
 pytestmark = pytest.mark.kubernetes
 
 PODS = "/api/v1/namespaces/default/pods"
+SOONER_S = 20.0  # than by the grace of 30 s that a pod has by itself, however busy the machine
 
 
 async def run(plane, name, annotations=None, **spec):
@@ -38,13 +39,15 @@ async def test_a_plain_pod_runs_and_is_ready(plane):
 
 async def test_a_pod_ends_when_its_time_is_over(plane):
     started = time.monotonic()
-    await run(plane, "timed", {"kwok.mcs/run-for": "1500ms"}, restartPolicy="Never")
+    await run(plane, "timed", {"kwok.mcs/run-for": "4s"}, restartPolicy="Never")
     await plane.api.wait_pod("timed", "Running")
-    # a change of the pod does not start its time anew
-    await asyncio.sleep(0.7)
+    await asyncio.sleep(3)
+    touched = time.monotonic()
     await plane.api.merge(f"{PODS}/timed", {"metadata": {"labels": {"touched": "yes"}}})
     pod = await plane.api.wait_pod("timed", "Succeeded")
-    assert 1.4 < time.monotonic() - started < 2.1
+    assert time.monotonic() - started > 3.9
+    # A change of the pod does not start its time anew: a second is left, and not four.
+    assert time.monotonic() - touched < 3.9
     (end,) = terminated(pod)
     assert (end["exitCode"], end["reason"]) == (0, "Completed")
     assert end["startedAt"] < end["finishedAt"]
@@ -70,7 +73,7 @@ async def test_every_container_is_reported_and_the_default_one_fails(plane):
     await run(
         plane,
         "several",
-        {**wishes, "kwok.mcs/run-for": "1s"},
+        {**wishes, "kwok.mcs/run-for": "3s"},
         restartPolicy="Never",
         initContainers=[
             {"name": "first-of-all", "image": "none"},
@@ -90,8 +93,8 @@ async def test_every_container_is_reported_and_the_default_one_fails(plane):
 
 
 async def test_a_pod_waits_before_it_starts(plane):
-    await run(plane, "late", {"kwok.mcs/start-after": "1s"})
     started = time.monotonic()
+    await run(plane, "late", {"kwok.mcs/start-after": "1s"})
     await plane.api.wait_pod("late", "Running")
     assert time.monotonic() - started > 0.9
 
@@ -127,9 +130,9 @@ async def test_a_pod_may_take_its_time_to_stop_but_not_more_than_its_grace(plane
     await plane.api.delete(f"{PODS}/slow")
     await plane.api.delete(f"{PODS}/stubborn", {"gracePeriodSeconds": 4})
     await plane.api.wait_gone(f"{PODS}/slow")
-    assert 0.9 < time.monotonic() - started < 2.6
+    assert 0.9 < time.monotonic() - started < SOONER_S
     await plane.api.wait_gone(f"{PODS}/stubborn")
-    assert 2.9 < time.monotonic() - started < 5.0
+    assert 2.9 < time.monotonic() - started < SOONER_S
 
 
 async def test_a_job_runs_on_until_its_pods_are_told_to_end(plane):
@@ -151,7 +154,6 @@ async def test_a_job_runs_on_until_its_pods_are_told_to_end(plane):
     await plane.apply([job("endless", {}), job("brief", {"kwok.mcs/run-for": "200ms"})])
     jobs = "/apis/batch/v1/namespaces/default/jobs"
     await plane.api.wait(f"{jobs}/brief", lambda item: item["status"].get("succeeded") == 1)
-    endless = await plane.api.get(f"{jobs}/endless")
-    assert endless["status"].get("active") == 1
+    await plane.api.wait(f"{jobs}/endless", lambda item: item["status"].get("active") == 1)
     await plane.api.delete(f"{jobs}/endless", {"propagationPolicy": "Foreground"})
     await plane.api.wait_gone(f"{jobs}/endless")

@@ -10,7 +10,7 @@ from rich.text import Text
 from mcs.views.living import LiveView
 from tests.views.test_screens import scene
 
-BOUND_S = 5.0
+BOUND_S = 30.0
 
 
 async def test_it_is_redrawn_by_itself_and_leaves_nothing_but_what_was_printed():

@@ -69,6 +69,11 @@ class Schedulers:
         self.processes[name] = process
         return process
 
+    async def active(self):
+        """The one that is active; None while one takes over from another."""
+        found = [process for process in self.processes.values() if is_active(process)]
+        return found[0] if len(found) == 1 else None
+
     def close(self):
         for process in self.processes.values():
             process.kill()
@@ -151,14 +156,14 @@ async def test_the_killed_one_is_followed_and_the_paused_one_steps_down(tmp_path
         # A busy machine may pause an active one for two seconds all by itself.
         assert one_after_the_other(await reigns(), at_least=2)
 
-        (second,) = (p for p in schedulers.processes.values() if is_active(p))
+        second = await until(schedulers.active)
         second.pause()
         agents.proxies("c1", proxy("u3"))
         await agents.send()
         await until(lambda: placed(3))
         second.resume()
         await until(lambda: deposed(second))
-        third = next(p for p in schedulers.processes.values() if p.running and is_active(p))
+        third = await until(schedulers.active)
         assert one_after_the_other(await reigns(), at_least=3)
 
         third.kill()  # and the one that stepped down has rebuilt, and takes over again
@@ -203,7 +208,8 @@ async def deposed(process):
 
 async def last_snapshot_fits(log):
     store = JetStreamSnapshots(log.connection)
-    head, state = unpack(await store.load((await store.names())[0]))
+    names = await until(store.names)
+    head, state = unpack(await store.load(names[0]))
     stored = await log.get(Stream.DECISIONS, head.decided.sequence + 1)
     frame, _ = codec.decode_decision(stored.subject, stored.data)
     assert (frame.state, frame.observed) == (state.digest(), state.observed.digest)
