@@ -38,7 +38,7 @@ for each of them.
 """
 
 PLACING_BYTES: Final = 1024 * 1024
-"""What a cycle decides of pods one by one, so that none takes long; a group may fill the whole
+"""What a cycle places one by one, so that none takes long; a group may fill the whole
 cycle. With half of it a pod costs a quarter more where there are many pairs of clusters, since each
 pair of a cycle has its own frame.
 """
@@ -217,12 +217,8 @@ class Placing:
         if told is None:
             reasons = self._choosing.reasons(stalled.judged)
             told = Told(partly(reasons) if stalled.line.kind.group else reasons)
-        news = [proxies[uid] for uid in stalled.line.to_tell(told) - self._done]
-        news.sort(key=lambda proxy: proxy.order)
-        for proxy in news:
-            if self._budget.bytes >= self._end or not self._budget.take(tell_why(proxy, told)):
-                return False
-        return True
+        news = (proxies[uid] for uid in stalled.line.to_tell(told) if uid not in self._done)
+        return all(self._budget.take(tell_why(proxy, told)) for proxy in news)
 
     def _name(self, proxy: Proxy, target: str) -> str:
         """The delegate's name, distinct from those of live placements and of this cycle's."""
