@@ -38,9 +38,9 @@ for each of them.
 """
 
 PLACING_BYTES: Final = 1024 * 1024
-"""What a cycle places one by one, so that none takes long; a group may fill the whole
-cycle. With half of it a pod costs a quarter more where there are many pairs of clusters, since each
-pair of a cycle has its own frame.
+"""What a cycle places one by one, so that none takes long; a group may fill the whole cycle. With
+half of it a pod costs a quarter more where there are many pairs of clusters, since each pair of a
+cycle has its own frame.
 """
 
 

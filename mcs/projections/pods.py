@@ -1,8 +1,8 @@
 """Pods that are not ours, in columns: millions of them fit into memory.
 
 Each has a row: its node (a number of ``Places``), its requests (a number of ``Asks``) and the
-account that named it last. The digest is the sum of one hash for each
-pod, settled at cycle boundaries for the rows that changed; see ``hashing``.
+account that named it last. The digest is the sum of one hash for each pod, settled at cycle
+boundaries for the rows that changed; see ``hashing``.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from mcs.events.decisions import ClusterRemoved, Decision, PodPlaced
 from mcs.events.frames import ObservationFrame
 from mcs.events.observations import ProxyObserved
+from mcs.simulation.checkers.accounts import Accounts
 from mcs.simulation.checkers.causes import Causes
 from mcs.simulation.checkers.findings import Findings
 
@@ -21,12 +22,13 @@ Name = tuple[str, str, str]
 
 
 class Groups:
-    """Told of each frame that counts, and of each cycle before it is folded. Who was deleted,
-    and who was placed and is not to be tried again, it asks of ``causes``.
+    """Told of each frame that counts, and of each cycle before ``accounts`` is: of it, it asks
+    where placements live; of ``causes``, who was deleted, and who was placed and is not to be tried
+    again.
     """
 
-    def __init__(self, causes: Causes, findings: Findings) -> None:
-        self._causes, self._findings = causes, findings
+    def __init__(self, accounts: Accounts, causes: Causes, findings: Findings) -> None:
+        self._accounts, self._causes, self._findings = accounts, causes, findings
         self._members: dict[str, tuple[Name, ProxyObserved]] = {}
 
     def observe(self, frame: ObservationFrame) -> None:
@@ -36,14 +38,14 @@ class Groups:
                 name = (frame.source, event.namespace, event.group.name)
                 self._members[event.uid] = name, event
 
-    def decide(self, cycle: int, events: Sequence[Decision], running: Mapping[str, str]) -> None:
-        """Judge a cycle; ``running``: where the placements are that live before it, by proxy."""
+    def decide(self, cycle: int, events: Sequence[Decision]) -> None:
+        """Judge a cycle."""
         placing: dict[Name, dict[str, str]] = defaultdict(dict)
         for event in events:
             if isinstance(event, PodPlaced) and event.uid in self._members:
                 placing[self._members[event.uid][0]][event.uid] = event.target
         for name, targets in placing.items():
-            for problem in self._problems(name, targets, running):
+            for problem in self._problems(name, targets):
                 text = f"cycle {cycle} places {len(targets)} of group {'/'.join(name)}: {problem}"
                 self._findings.add("I5", text)
         for event in events:
@@ -52,9 +54,7 @@ class Groups:
                 for uid in gone:
                     del self._members[uid]
 
-    def _problems(
-        self, name: Name, placing: Mapping[str, str], running: Mapping[str, str]
-    ) -> Iterator[str]:
+    def _problems(self, name: Name, placing: Mapping[str, str]) -> Iterator[str]:
         members = [event for whose, event in self._members.values() if whose == name]
         there = [each for each in members if not self._causes.leaves(each.uid)]
         groups = [each.group for each in there if each.group]
@@ -64,7 +64,7 @@ class Groups:
         if len(placing) + len(served) < size:
             yield f"{len(served)} others have a place, and {size} are placed at once, or none"
         spread = all(group.spread for group in groups)
-        where = {**running, **placing}
+        where = {**self._accounts.running, **placing}
         clusters = {where[each.uid] for each in there if each.uid in where and not each.cluster}
         if len(clusters) > 1 and not spread:
             yield f"it is in {' and '.join(sorted(clusters))} then, and may not be spread"

@@ -54,7 +54,7 @@ class Replaying(State):
         self.membership: _Attentive = _Attentive()
         self.accounts = Accounts(findings)
         self.causes = Causes(findings)
-        self.groups = Groups(self.causes, findings)
+        self.groups = Groups(self.accounts, self.causes, findings)
         self.cycles = 0
         self._keys, self._findings = keys, findings
         self._expected: Sequence[tuple[str, bytes]] = ()
@@ -83,7 +83,7 @@ class Replaying(State):
         super().decide(sequence, subject, data, frame)
         self._next = (frame.index + 1) % frame.count
         if not self._next:
-            self.groups.decide(frame.cycle, self._events, self.accounts.running)
+            self.groups.decide(frame.cycle, self._events)
             self.causes.decide(frame.cycle, self._events, self.accounts.live, self.now_ns)
             self.accounts.decide(frame.cycle, self._events)
             self._events, self._expected = [], ()
