@@ -5,7 +5,7 @@ proxy deleted, nothing left in any target    → ProxyReleased
 a person gives up waiting for the delegate   → ProxyReleased, while the proxy is being deleted
 delegate being deleted, and not by us        → ProxyEvicted
 delegate without a node for too long         → PlacementWithdrawn, only if still unbound
-target removed                               → ProxyReleased
+target removed, should it return or not      → ProxyReleased
 source removed, nothing left in any target   → ProxyReleased, should it return after all
 """
 
@@ -37,8 +37,7 @@ def reclaim(state: State, budget: Budget) -> bool:
 def _due(state: State) -> list[Decision]:
     ends = [_leave(state, state.backlog.proxies[uid]) for uid in sorted(state.backlog.leaving)]
     troubles = [_trouble(state, state.ledger.placements[id]) for id in sorted(state.attention)]
-    lost = [_strand(placement) for placement in _stranded(state)]
-    return [event for event in (*ends, *troubles, *lost) if event is not None]
+    return [event for event in (*ends, *troubles) if event is not None]
 
 
 def _leave(state: State, proxy: Proxy) -> Decision | None:
@@ -72,6 +71,8 @@ def _hastened(proxy: Proxy, live: Placement) -> bool:
 
 
 def _trouble(state: State, placement: Placement) -> Decision | None:
+    if placement.releasable:
+        return _let_go(placement)
     proxy = state.backlog.proxies.get(placement.uid)
     if proxy is None or proxy.deleting or proxy.gone or not placement.wanted:
         return None
@@ -87,17 +88,7 @@ def _trouble(state: State, placement: Placement) -> Decision | None:
     return None
 
 
-def _stranded(state: State) -> list[Placement]:
-    living = [
-        id
-        for member in state.membership.members.values()
-        if member.removed
-        for id in state.ledger.living.get(member.name, ())
-    ]
-    return [state.ledger.placements[id] for id in sorted(living)]
-
-
-def _strand(placement: Placement) -> Decision:
+def _let_go(placement: Placement) -> Decision:
     return ProxyReleased(
         uid=placement.uid,
         source=placement.source,

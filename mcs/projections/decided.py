@@ -67,12 +67,13 @@ def fold_decision(state: State, event: Decision, sequence: int) -> None:
 
 
 def _remove(state: State, event: ClusterRemoved) -> None:
-    """Forget a cluster. Its proxies are as good as gone, but should it return, then so do they:
-    those that were placed once are remembered, or they would be placed again as if for the first
-    time.
+    """Forget a cluster. What was placed there is let go of, whether or not it returns meanwhile.
+    Its proxies are as good as gone, but should it return, then so do they: those that were placed
+    once are remembered, or they would be placed again as if for the first time.
     """
     state.membership.decide(event)
     state.inventory.forget(event.cluster)
+    state.attention |= dict.fromkeys(state.ledger.strand(event.cluster))
     for uid in state.backlog.unnamed(event.cluster, state.observed.sequence + 1):
         proxy = state.backlog.proxies[uid]
         if not state.ledger.of(uid):

@@ -98,6 +98,9 @@ def restore(data: bytes) -> State:
     state.backlog.restore(dumped.backlog, dumped.elapsed_ms)
     state.ledger.restore(dumped.ledger)
     state.attention = dict.fromkeys(dumped.attention)
+    for member in dumped.membership:
+        if member.removed:  # rules 2 did not note it
+            state.attention |= dict.fromkeys(state.ledger.strand(member.name))
     state.commands = dict.fromkeys(dumped.commands)
     for name in _SAME:
         setattr(state, name, getattr(dumped, name))

@@ -101,6 +101,7 @@ class Placement(msgspec.Struct, kw_only=True, gc=False):
     deleting: bool = False  # the delegate was seen with a deletionTimestamp
     end: End | None = None  # with stage GONE
     evicted: bool = False
+    stranded: bool = False  # its target was removed since it was decided (scheduler only)
 
     @property
     def wanted(self) -> bool:
@@ -121,6 +122,11 @@ class Placement(msgspec.Struct, kw_only=True, gc=False):
         """Whether others deleted the delegate before its end, and its proxy was not told yet."""
         deleted = self.end is End.DELETED if self.end else self.deleting and self.stage < ENDED
         return deleted and self.wanted and not self.evicted
+
+    @property
+    def releasable(self) -> bool:
+        """Whether it is to be given up: its target was removed, be it back by now or not."""
+        return self.stranded and self.live
 
     @property
     def stuck(self) -> bool:
@@ -194,6 +200,14 @@ class Ledger:
             record.evicted = True
             self._digest.touch(placement)
         return record
+
+    def strand(self, target: str) -> list[str]:
+        """Note that a cluster was removed; returns the placements that were living there."""
+        living = list(self.living.get(target, ()))
+        for id in living:
+            self.placements[id].stranded = True
+            self._digest.touch(id)
+        return living
 
     def of(self, uid: str) -> list[Placement]:
         """The placements of a proxy, oldest attempt first."""

@@ -16,7 +16,7 @@ def settle(
 ) -> None:
     """After a change of a proxy or one of its placements; ``changed``: of the proxy itself."""
     if placement is not None:
-        if placement.evictable or placement.stuck:
+        if placement.evictable or placement.stuck or placement.releasable:
             state.attention[placement.id] = None
         else:
             state.attention.pop(placement.id, None)

@@ -27,7 +27,7 @@ from mcs.projections.inventory import Inventory
 from mcs.projections.ledger import Ledger
 from mcs.projections.membership import Admission, Membership
 
-RULES: Final = 2
+RULES: Final = 3
 """Number of the rules by which this version folds and decides; it changes whenever the same log
 would be folded or decided otherwise."""
 
@@ -63,7 +63,7 @@ class State:
         self.inventory = Inventory()
         self.backlog = Backlog()
         self.ledger = Ledger()
-        self.attention: dict[str, None] = {}  # placements without a node, or deleted by others
+        self.attention: dict[str, None] = {}  # placements stuck, evictable or releasable
         self.policy = Policy()
         self.rules = 0
         self.schema = 0  # what agents may write, as activated

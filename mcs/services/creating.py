@@ -64,8 +64,9 @@ class Creations:
         self._known[placement] = Creation.OPEN
 
     def doubt(self, placement: str) -> None:
-        """No answer came."""
-        self._sent[placement] = self._clock.monotonic()
+        """No answer came; but the delegate may have been seen meanwhile."""
+        if self._known.get(placement) is Creation.OPEN:
+            self._sent[placement] = self._clock.monotonic()
 
     def made(self, placement: str) -> None:
         """The delegate is there."""
@@ -89,8 +90,10 @@ class Creations:
         return placement in self._sent
 
     def refused(self, placement: str) -> None:
-        """The API server said no, or not now: as if it had not been sent, unless one is open."""
-        if placement not in self._sent:
+        """The API server said no, or not now: as if it had not been sent, unless an earlier one
+        is open, or has turned out to have acted.
+        """
+        if self.of(placement) is Creation.OPEN and placement not in self._sent:
             self._known.pop(placement, None)
 
     def forget(self, placement: str) -> None:
@@ -129,6 +132,8 @@ class Creator:
             return self._reject(placement, refusing.unreadable(placement, error))
         if not self._held():
             return self._settings.lease_s
+        if self._creations.of(placement.id) is Creation.MADE:
+            return 0.0  # a lost create made it, as the watch has shown meanwhile
         self._creations.send(placement.id)
         try:
             await self._cluster.create(PODS, manifest, namespace=placement.namespace)
@@ -208,7 +213,9 @@ class Creator:
         return self._settings.view_s
 
     def _reject(self, placement: Placement, event: DelegateRejected) -> Outcome:
-        """A rejection is told once no create that was sent can still act."""
+        """A rejection is told once no create that was sent can still act, or has acted."""
+        if self._creations.of(placement.id) is Creation.MADE:
+            return 0.0
         if remaining_s := self._creations.unanswered_s(placement.id):
             return min(remaining_s, self._settings.blocked_s)
         self._creations.forget(placement.id)

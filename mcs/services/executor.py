@@ -144,6 +144,7 @@ class Executor:
             self._asked.pop(owned.placement, None)
         else:
             self._left.discard(owned.placement)
+            self._creations.made(owned.placement)  # at once: it may be gone at the next look
         self._queue.add(owned.placement)
 
     async def _look(self, id: str) -> float | None:
@@ -155,9 +156,7 @@ class Executor:
             return None
         if not self._held():
             return self._settings.lease_s
-        if pod is not None:
-            self._creations.made(id)
-        elif self._creations.doubtful(id):
+        if pod is None and self._creations.doubtful(id):
             self.waiting[id] = "a create has no definite answer yet"
             return self._tell(placement, await self._creator.settle(placement))
         sight = Sight(

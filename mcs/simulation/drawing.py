@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from mcs.simulation.crowding import Crowd
 from mcs.simulation.plan import (
     BAD_FRAMES,
     FORGED,
@@ -48,6 +49,7 @@ from mcs.simulation.plan import (
 _SETTLED_S: Final = 4.0  # by now everybody has joined, unless something happens to them
 _DAMAGED: Final = 40  # one plan in so many loses acknowledged messages
 _CALM: Final = 25  # one in so many has no accidents
+_CROWDED: Final = 0.4  # of the plans, things happen close to each other
 _BAD_FIRST: Final = 0.1  # of the processes, appends fail from their first start on
 _BAD_AGAIN: Final = 0.4  # of those that were killed, from their next one
 
@@ -58,14 +60,23 @@ def draw(seed: int) -> Plan:
     clusters = _clusters(shape, _random(seed, "pods"))
     schedulers = shape.choice((1, 2, 2, 3))
     act_one_s = shape.uniform(20, 45)
-    work = _Work(_random(seed, "work"), clusters, act_one_s).all()
-    gangs = _Work(_random(seed, "gangs"), clusters, act_one_s).gangs()
-    grouped = _Work(_random(seed, "grouped jobs"), clusters, act_one_s).grouped()
+    work = [
+        *_Work(_random(seed, "work"), clusters, act_one_s).all(),
+        *_Work(_random(seed, "gangs"), clusters, act_one_s).gangs(),
+        *_Work(_random(seed, "grouped jobs"), clusters, act_one_s).grouped(),
+    ]
+    crowd = _crowd(_random(seed, "crowd"), act_one_s)
+    if crowd is not None:
+        work = crowd.gather(work)
     accidents: tuple[Accident, ...] = ()
     if seed % _CALM:
         chance = _random(seed, "accidents")
         drawn = _Accidents(chance, clusters, schedulers, act_one_s)
-        found = drawn.all(lost=not seed % _DAMAGED)
+        found = drawn.all()
+        if crowd is not None:
+            found = crowd.gather(found)
+        if not seed % _DAMAGED:
+            found.append(drawn.lose_tail())
         found += _bad_starts(_random(seed, "starts"), found, drawn.processes, act_one_s)
         accidents = tuple(sorted(found, key=lambda item: item.at_s))
     return Plan(
@@ -74,7 +85,7 @@ def draw(seed: int) -> Plan:
         schedulers=schedulers,
         lost_after_s=shape.choice((12, 20, 40)),
         act_one_s=act_one_s,
-        work=tuple(sorted((*work, *gangs, *grouped), key=lambda item: item.at_s)),
+        work=tuple(sorted(work, key=lambda item: item.at_s)),
         accidents=accidents,
     )
 
@@ -87,6 +98,10 @@ def processes(clusters: tuple[ClusterPlan, ...], schedulers: int) -> list[str]:
 
 def _random(seed: int, what: str) -> Random:
     return Random(f"{seed}/{what}")  # noqa: S311 (repeatable chance is the point)
+
+
+def _crowd(random: Random, act_s: float) -> Crowd | None:
+    return Crowd(random, act_s) if random.random() < _CROWDED else None
 
 
 def _clusters(random: Random, limits: Random) -> tuple[ClusterPlan, ...]:
@@ -262,7 +277,14 @@ class _Work:
         return ReleasePod(at_s=self._at_s(), number=self._number())
 
     def _remove_cluster(self) -> Work:
-        return RemoveCluster(at_s=self._at_s(), cluster=self._cluster(), for_s=self._for_s(20))
+        random = self._random
+        return RemoveCluster(
+            at_s=self._at_s(),
+            cluster=self._cluster(),
+            for_s=random.choice((self._for_s(20), round(random.uniform(0, 1.5), 2))),
+            silent_s=random.choice((1.0, 10.0)),
+            cut=random.random() < 0.5,
+        )
 
 
 class _Accidents:
@@ -275,8 +297,8 @@ class _Accidents:
         self._names = [cluster.name for cluster in clusters]
         self.processes = processes(clusters, schedulers)
 
-    def all(self, *, lost: bool) -> list[Accident]:
-        """Some of all kinds; ``lost``: also a loss of acknowledged messages."""
+    def all(self) -> list[Accident]:
+        """Some of all kinds, but for a loss of acknowledged messages."""
         random = self._random
         kinds: list[Callable[[], Accident]] = [
             *(self._kill, self._kill, self._kill, self._pause, self._partition, self._partition),
@@ -284,10 +306,17 @@ class _Accidents:
             *(self._bad_requests, self._bad_frame, self._bad_frame, self._api_errors),
             *(self._api_errors, self._api_down, self._break_watches),
         ]
-        found = [random.choice(kinds)() for _ in range(random.choice((1, 3, 6, 12, 20)))]
-        if lost:
-            found.append(self._lose_tail())
-        return found
+        return [random.choice(kinds)() for _ in range(random.choice((1, 3, 6, 12, 20)))]
+
+    def lose_tail(self) -> Accident:
+        """A loss of acknowledged messages, late in act one."""
+        random = self._random
+        return LoseTail(
+            at_s=round(random.uniform(self._act_s * 0.4, self._act_s * 0.9), 2),
+            stream=random.choice(("OBSERVATIONS", "DECISIONS")),
+            count=random.randint(1, 5),
+            for_s=round(random.uniform(0.1, 3.0), 2),
+        )
 
     def _at_s(self) -> float:
         return round(self._random.uniform(0.5, self._act_s * 0.95), 2)
@@ -348,12 +377,3 @@ class _Accidents:
     def _break_watches(self) -> Accident:
         compact = self._random.random() < 0.5
         return BreakWatches(at_s=self._at_s(), cluster=self._cluster(), compact=compact)
-
-    def _lose_tail(self) -> Accident:
-        random = self._random
-        return LoseTail(
-            at_s=round(random.uniform(self._act_s * 0.4, self._act_s * 0.9), 2),
-            stream=random.choice(("OBSERVATIONS", "DECISIONS")),
-            count=random.randint(1, 5),
-            for_s=round(random.uniform(0.1, 3.0), 2),
-        )

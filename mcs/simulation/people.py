@@ -83,8 +83,10 @@ class People:
                 await self._label(place, None)
                 await self._act_one.wait(item.for_s)
                 await self._label(place, NAMESPACE_ENABLED)
-            case Leave() | RemoveCluster():
-                await self._go_away(item)
+            case Leave():
+                await self._leave(item)
+            case RemoveCluster():
+                await self._remove_cluster(item)
             case _:
                 assert_never(item)
 
@@ -239,19 +241,29 @@ class People:
         await self._act_one.wait(item.for_s)
         await self._patiently(lambda: place.add_node(f"{name}x", place.sizes[name]))
 
-    async def _go_away(self, item: Leave | RemoveCluster) -> None:
+    async def _leave(self, item: Leave) -> None:
         processes = [self._world.processes[name] for name in self._world.of(item.cluster)]
         for process in processes:
-            if isinstance(item, Leave):
-                process.leave()
-            else:
-                process.vanish()
-        if isinstance(item, RemoveCluster):
-            await self._act_one.wait(1.0)
-            self._command(Verb.REMOVE, item.cluster)
+            process.leave()
         await self._act_one.wait(item.for_s)
         for process in processes:
             process.come_back()
+
+    async def _remove_cluster(self, item: RemoveCluster) -> None:
+        processes = [self._world.processes[name] for name in self._world.of(item.cluster)]
+        if item.cut:
+            self._world.cut(item.cluster)
+        else:
+            for process in processes:
+                process.vanish()
+        await self._act_one.wait(item.silent_s)
+        self._command(Verb.REMOVE, item.cluster)
+        await self._act_one.wait(item.for_s)
+        if item.cut:
+            self._world.mend(item.cluster)
+        else:
+            for process in processes:
+                process.come_back()
 
     def _command(self, verb: Verb, cluster: str, name: str = "") -> None:
         number = self._world.broker.streams[Stream.OBSERVATIONS].last

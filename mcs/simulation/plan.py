@@ -152,11 +152,13 @@ class ReleasePod(Item, frozen=True, kw_only=True):
 
 
 class RemoveCluster(Item, frozen=True, kw_only=True):
-    """A cluster's agents vanish, people take it for dead (``mcs cluster remove``), and after a
-    while it returns.
+    """A cluster's agents vanish, or are cut off from NATS (``cut``); after ``silent_s`` people take
+    it for dead (``mcs cluster remove``), and ``for_s`` later it returns.
     """
 
     cluster: str
+    cut: bool
+    silent_s: float
     for_s: float
 
 

@@ -378,6 +378,28 @@ def test_a_removed_cluster_releases_what_was_placed_there_and_withdraws_what_it_
     assert world.cycle() == ()
 
 
+def test_what_a_removed_cluster_held_is_let_go_of_even_if_it_is_back_before_i2():
+    world = World(Policy(cycle_frames=2))
+    world.join("c1", roles=("source",))
+    world.join("c2", node())
+    for number in range(5):
+        running(world, f"u{number}")
+    world.command(id="1", verb=Verb.REMOVE, cluster="c2")
+    events = list(world.cycle())
+
+    world.join("c2", node(), id="again")
+    world.proxies("c1", proxy("new"))
+    while decided := world.cycle():
+        events += decided
+
+    released = [event.placement for event in events if isinstance(event, ProxyReleased)]
+    assert released == [f"u{number}.1" for number in range(5)]
+    assert [(event.uid, event.target) for event in events if isinstance(event, PodPlaced)] == [
+        ("new", "c2")
+    ]
+    assert world.replay().digest() == world.state.digest()
+
+
 def test_a_cycle_that_removes_a_cluster_places_nothing_there():
     world = two_clusters()
     world.proxies("c1", proxy("u1"), proxy("u2", cluster="c2"))

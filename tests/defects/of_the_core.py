@@ -292,6 +292,13 @@ OF_THE_CORE = (
         "a lost cluster given up",
         "what was placed in a lost cluster is released, as if the cluster had been removed",
         ("I1", "I7"),
-        (Edit(reclaiming._stranded, "if member.removed\n", "if member.removed or member.lost\n"),),
+        (
+            Edit(
+                decided.fold_decision,
+                "state.membership.decide(event)",
+                "state.membership.decide(event)\n"
+                "            state.attention |= dict.fromkeys(state.ledger.strand(event.cluster))",
+            ),
+        ),
     ),
 )

@@ -5,8 +5,8 @@
 
 A history that was committed is never written again: it stands for the logs that people have. So a
 new schema gets a new file, told by ``story`` below with whatever that schema added. New rules get
-one too, since only what they decided can be derived again by them, and a new file of states beside
-each history.
+one too, with whatever they decide otherwise, since only what they decided can be derived again by
+them, and a new file of states beside each history.
 """
 
 import base64
@@ -228,6 +228,13 @@ def _lose_and_remove(world):
     for _ in range(4):
         world.cycle()
     world.join("c2", node("n1", cpu=1000), id="again")
+    world.cycle()
+    world.proxies("c1", proxy("u13", cluster="c2"))
+    world.cycle()
+    world.command(id="5", verb=Verb.REMOVE, cluster="c2", by="bob")
+    world.cycle()
+    world.join("c2", node("n1", cpu=1000), id="at once")  # before anything was let go of
+    world.proxies("c1", proxy("u14", cluster="c2"))
     world.cycle()
 
 

@@ -5,7 +5,8 @@ import pytest
 
 from mcs.decisions.scheduling import schedule
 from mcs.errors import BadSnapshot
-from mcs.events.decisions import PlacementWithdrawn
+from mcs.events.decisions import PlacementWithdrawn, ProxyReleased
+from mcs.events.observations import Verb
 from mcs.names import Keys
 from mcs.projections import dumping
 from mcs.projections.backlog import Backlog
@@ -14,7 +15,7 @@ from mcs.projections.inventory import Inventory
 from mcs.projections.ledger import Ledger, Stage
 from mcs.projections.state import State
 from mcs.simulation.checkers.comparing import account
-from tests.building import World, node, pod
+from tests.building import World, node, pod, proxy
 from tests.histories_at_random import RandomWorld, fold_tail
 
 SEEDS = range(25)
@@ -101,6 +102,24 @@ def test_no_field_of_a_state_is_left_out():
     apart = {"membership", "inventory", "backlog", "ledger", "attention", "commands"}
 
     assert set(vars(State())) == apart | set(dumping._SAME)
+
+
+def test_what_a_removed_cluster_held_is_let_go_of_also_where_rules_2_made_the_dump():
+    world = World()
+    world.join("c1", node(), proxies=[proxy("u1", cluster="c2")])
+    world.join("c2", node())
+    world.cycle()
+    world.command(id="1", verb=Verb.REMOVE, cluster="c2")
+    world.cycle()
+    due = schedule(world.state, world.keys)
+    old = msgspec.json.decode(dump(world.state))
+    assert old["ledger"]["placements"][0].pop("stranded") is True
+    old["attention"] = []
+
+    again = restore(msgspec.json.encode(old))
+
+    assert [type(event) for event in due] == [ProxyReleased]
+    assert schedule(again, world.keys) == due
 
 
 def test_sums_of_any_size_are_as_they_were():

@@ -45,6 +45,16 @@ def test_a_refusal_says_nothing_of_an_earlier_create_without_an_answer():
     assert creations.unanswered_s("p") == 60.0
 
 
+def test_what_was_seen_stays_made_whatever_is_answered():
+    creations, _ = sent()
+    creations.made("p")
+    creations.doubt("p")
+    creations.refused("p")
+
+    assert creations.of("p") is Creation.MADE
+    assert not creations.doubtful("p")
+
+
 def test_time_settles_an_open_create():
     creations, clock = sent()
     creations.doubt("p")

@@ -364,6 +364,25 @@ async def test_a_create_whose_answer_was_lost_is_sent_again_and_found():
         assert len((await target.cluster.list(PODS)).items) == 1
 
 
+async def test_a_delegate_that_came_and_went_before_its_create_was_answered_stays_gone_i1():
+    target = Target()
+
+    async def lose(request):
+        if request.verb == "create" and request.kind is PODS:
+            await until(lambda: ID in target.pods.delegates)
+            await target.cluster.delete(PODS, DELEGATE, namespace="default", grace_s=0)
+            await until(lambda: ID not in target.pods.delegates)
+            raise Unreachable("connection reset")
+
+    target.cluster.after = lose
+    async with target.acting():
+        target.decide(placed())
+        await until(lambda: target.creates)
+        await settled()
+
+        assert target.creates == 1
+
+
 async def test_an_executor_restarted_in_the_middle_of_a_create_ends_with_one_delegate():
     target = Target()
 

@@ -196,10 +196,12 @@ def test_a_pod_is_released_by_a_command():
     played(scene)
 
 
-def test_a_cluster_is_removed_and_returns():
+@pytest.mark.parametrize("cut", [False, True], ids=["dead", "cut off"])
+def test_a_cluster_is_removed_and_returns(cut):
     async def scene(world, people):
         state = world.schedulers["scheduler-1"].state
-        doing = asyncio.create_task(people.do(RemoveCluster(at_s=0, cluster="c2", for_s=10)))
+        removal = RemoveCluster(at_s=0, cluster="c2", cut=cut, silent_s=1, for_s=10)
+        doing = asyncio.create_task(people.do(removal))
         await asyncio.sleep(5)
         assert state.membership.members["c2"].removed
         await doing
