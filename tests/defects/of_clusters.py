@@ -30,6 +30,11 @@ OF_CLUSTERS = (
                 "if sight.creation is Creation.MADE:",
                 "if False:",
             ),
+            Edit(
+                Creator.create,
+                "if self._creations.of(placement.id) is Creation.MADE:",
+                "if False:",
+            ),
         ),
     ),
     Defect(
