@@ -300,5 +300,10 @@ OF_THE_CORE = (
                 "            state.attention |= dict.fromkeys(state.ledger.strand(event.cluster))",
             ),
         ),
+    ),    Defect(
+        "a removed cluster's placements kept",
+        "what was placed in a removed cluster is never released",
+        ("I2",),
+        (Edit(reclaiming._trouble, "if placement.releasable:", "if False:"),),
     ),
 )
