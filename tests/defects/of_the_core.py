@@ -300,7 +300,8 @@ OF_THE_CORE = (
                 "            state.attention |= dict.fromkeys(state.ledger.strand(event.cluster))",
             ),
         ),
-    ),    Defect(
+    ),
+    Defect(
         "a removed cluster's placements kept",
         "what was placed in a removed cluster is never released",
         ("I2",),
