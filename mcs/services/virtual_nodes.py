@@ -1,10 +1,10 @@
 """One Node in this cluster for each target, kept as it shall be whatever is done to it.
 
-A node is created with its target's first heartbeat, and goes when the target was removed and no
-proxy is bound to it any more; nothing else removes it. It is not ready only when the log says at
-its end that the target is lost, and never for the own name: an agent that hears nothing keeps what
-it last knew, for an outage of NATS must not evict anybody. Its lease is renewed as long as this
-agent lives and leads.
+A node is created with its target's first heartbeat, and goes a moment after the target was removed,
+when no proxy is bound to it any more; nothing else removes it. It is not ready only when the log
+says at its end that the target is lost, and never for the own name: an agent that hears nothing
+keeps what it last knew, for an outage of NATS must not evict anybody. Its lease is renewed as long
+as this agent lives and leads.
 
 Pods of others that land on it would wait there for ever, since nothing runs them; they are let go
 with grace 0. Their finalizers are respected.
@@ -44,6 +44,7 @@ class VirtualNodeSettings(msgspec.Struct, frozen=True, kw_only=True):
     workers: int = 4
     lease_s: float = 1.0  # before looking again whether we lead
     retry_s: float = 1.0  # before a node that changed under our hands is looked at again
+    stay_s: float = 3.0  # a removed target's node: a proxy may be on its way to it
 
 
 class VirtualNodes:
@@ -78,6 +79,7 @@ class VirtualNodes:
         self._queue = WorkQueue(self._look, clock, workers=self._settings.workers)
         self._strays = WorkQueue(self._let_go, clock, workers=self._settings.workers)
         self._shown_s: dict[str, float] = {}  # when each node's status was written last
+        self._ending_s: dict[str, float] = {}  # since when each target is known to be removed
         self._targets.subscribe(self._queue.add)
         standing.subscribe(self._queue.add)
         nodes.subscribe(self._on_node)
@@ -144,6 +146,7 @@ class VirtualNodes:
         self, target: str, heartbeat: ClusterHeartbeat, node: Node | None
     ) -> float | None:
         """Have the node as it shall be."""
+        self._ending_s.pop(target, None)
         lost = target in self._standing.lost and target != self._name
         if node is None:
             node = await self._create(target, heartbeat)
@@ -186,12 +189,17 @@ class VirtualNodes:
 
     async def _end(self, target: str, node: Node) -> float | None:
         """Remove a removed target's node, once no proxy is bound to it; until then it is lost."""
+        now_s = self._clock.monotonic()
+        rest_s = self._ending_s.setdefault(target, now_s) + self._settings.stay_s - now_s
+        if rest_s > 0:
+            return rest_s
         name = node.metadata.name
         if any(pod.spec.node_name == name for pod in self._pods.proxies.values()):
             last = self._targets.heartbeat(target)
             return await self._show(node, last, lost=True) if last else None
         await self._cluster.delete(NODES, name, uid=node.metadata.uid)
         self._shown_s.pop(name, None)
+        self._ending_s.pop(target, None)
         return None
 
     async def _let_go(self, uid: str) -> float | None:

@@ -2,6 +2,8 @@
 
 import contextlib
 
+import msgspec
+
 from mcs.events.decisions import ClusterLost, ClusterRecovered, ClusterRemoved
 from mcs.events.observations import ClusterHeartbeat, ClusterJoined
 from mcs.names import virtual_node
@@ -14,7 +16,7 @@ from mcs.services.virtual_nodes import VirtualNodes, VirtualNodeSettings
 from tests.services.members import KEYS, USER_POD, Log, Member, SlowLog, settled, until
 
 NODE = virtual_node("c2")
-QUICK = VirtualNodeSettings(renew_s=0.03, status_s=0.1, lease_s=0.01, retry_s=0.01)
+QUICK = VirtualNodeSettings(renew_s=0.03, status_s=0.1, lease_s=0.01, retry_s=0.01, stay_s=0.1)
 ROOM = {"cpu": 4000, "memory": 1 << 30, "pods": 110}
 
 
@@ -271,6 +273,38 @@ async def test_a_removed_clusters_node_goes_with_its_last_proxy():
         )
         await source.cluster.delete(PODS, "a", namespace="default", grace_s=0)
         await source.is_gone()
+
+
+async def test_a_removed_clusters_node_waits_for_a_proxy_that_is_being_bound_to_it_i7():
+    settings = msgspec.structs.replace(QUICK, stay_s=2.0)
+    async with Source(settings=settings).acting() as source:
+        epoch = source.join()
+        await source.becomes("True")
+        await source.create_proxy("a")
+        source.log.decide(ClusterRemoved(cluster="c2"), based_on=epoch + 1)
+        await settled()
+        await source.bind("a", NODE)  # was asked for before the removal was heard of
+
+        await source.becomes("False")
+        await settled()
+        assert await source.node(NODE)
+
+
+async def test_a_removed_cluster_that_is_back_at_once_keeps_its_node():
+    settings = msgspec.structs.replace(QUICK, stay_s=60.0)
+    async with Source(settings=settings).acting() as source:
+        epoch = source.join()
+        await source.becomes("True")
+        before = await source.node(NODE)
+        source.log.decide(ClusterRemoved(cluster="c2"), based_on=epoch + 1)
+        await settled()
+        source.join(kubernetes="v1.37.0")
+
+        async def renewed():
+            node = await source.node(NODE)
+            return node and node.status.node_info.kubelet_version == "v1.37.0" and node
+
+        assert (await until(renewed)).metadata.uid == before.metadata.uid
 
 
 async def test_a_removed_cluster_that_joins_again_has_a_node_again():
