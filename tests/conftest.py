@@ -1,15 +1,22 @@
 """Lets a test be a coroutine, with asyncio's debug checks on; properties are given all the time
 that a busy machine takes.
+
+A connection that a test leaves open fails that test, by name: Python would warn of it when it next
+collects garbage, which is in the middle of some other test.
 """
 
 import asyncio
 import inspect
+import selectors
+import socket
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile("mcs", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("mcs")
+
+CLOSING_S = 5.0  # for what was closed to be gone, on a busy machine
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -18,5 +25,32 @@ def pytest_pyfunc_call(pyfuncitem):
         return None
     names = inspect.signature(pyfuncitem.obj).parameters
     arguments = {name: pyfuncitem.funcargs[name] for name in names}
-    asyncio.run(pyfuncitem.obj(**arguments))
+    selector = selectors.DefaultSelector()
+    with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(selector)) as runner:
+        runner.run(nothing())
+        own = set(selector.get_map())  # by which the loop wakes itself
+        runner.run(pyfuncitem.obj(**arguments))
+        left = runner.run(still_open(selector, own))
+    assert not left, f"the test left these open: {left}"
     return True
+
+
+async def nothing():
+    pass
+
+
+async def still_open(selector, own):
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + CLOSING_S
+    while (left := set(selector.get_map()) - own) and loop.time() < deadline:
+        await asyncio.sleep(0.01)
+    return [described(each) for each in left]
+
+
+def described(number):
+    try:
+        found = socket.socket(fileno=socket.dup(number))
+    except OSError:
+        return f"file {number}"
+    with found:
+        return str(found)

@@ -7,9 +7,10 @@ handshake from then on, and open connections keep theirs.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -22,6 +23,7 @@ from mcs.objects.registration import PATH
 BODY_MAX: Final = 8 * 1024 * 1024  # an API server takes objects of 3 MB at most
 HEALTH: Final = "/healthz"
 _SHUTDOWN_S: Final = 2.0  # for answers under way; the API server asks again elsewhere
+_GOODBYE_S: Final = 1.0  # for clients to take their answers and to close
 Answer = Callable[[bytes], tuple[int, bytes]]
 
 
@@ -55,7 +57,10 @@ class WebhookServer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        server = self._runner.server
+        opened = [] if server is None else [each.transport for each in server.connections]
         await self._runner.cleanup()
+        await _hang_up([each for each in opened if each is not None])
 
     async def use(self, certificate: bytes, key: bytes) -> None:
         """Serve with this PEM chain and key from now on.
@@ -80,6 +85,23 @@ class WebhookServer:
 
     async def _health(self, _request: web.Request) -> web.Response:
         return web.Response(text="ok")
+
+
+async def _hang_up(closing: Sequence[asyncio.Transport]) -> None:
+    """Let closing connections end, and end what is left: by TLS each waits for its client's word
+    (close_notify), which asyncio would give half a minute, and which some never say.
+    """
+
+    def left() -> list[asyncio.Transport]:
+        return [each for each in closing if each.get_extra_info("socket").fileno() >= 0]
+
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_GOODBYE_S):
+            while left():  # noqa: ASYNC110 (a transport tells its protocol only)
+                await asyncio.sleep(0.01)
+    for each in left():
+        each.abort()
+    await asyncio.sleep(0)  # what was aborted is closed in the loop's next round
 
 
 def _context() -> ssl.SSLContext:

@@ -1,5 +1,7 @@
 import asyncio
 import contextlib
+import os
+import socket
 import ssl
 import time
 
@@ -120,3 +122,29 @@ async def test_many_are_answered_at_once():
         )
 
     assert answers == [(200, b"%d" % number) for number in range(50)]
+
+
+def ask_and_stay(port, tls):
+    """Ask as a client that then neither closes its connection nor listens; its bare socket."""
+    with tls.wrap_socket(
+        socket.create_connection(("127.0.0.1", port)), server_hostname="localhost"
+    ) as made:
+        made.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert made.recv(1000).startswith(b"HTTP/1.1 200")
+        return socket.socket(fileno=os.dup(made.fileno()))
+
+
+def listen_to_the_end(bare):
+    with bare:
+        bare.settimeout(10.0)
+        while bare.recv(1000):
+            pass
+
+
+async def test_a_client_that_never_says_goodbye_is_hung_up_on():
+    data = material()
+
+    async with serving(data) as (server, _):
+        bare = await asyncio.to_thread(ask_and_stay, server.url_port, trusting(data))
+
+    await asyncio.to_thread(listen_to_the_end, bare)
