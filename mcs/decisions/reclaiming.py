@@ -72,7 +72,7 @@ def _hastened(proxy: Proxy, live: Placement) -> bool:
 
 def _trouble(state: State, placement: Placement) -> Decision | None:
     if placement.releasable:
-        return _let_go(placement)
+        return _released(placement, placement, CLUSTER_REMOVED)
     proxy = state.backlog.proxies.get(placement.uid)
     if proxy is None or proxy.deleting or proxy.gone or not placement.wanted:
         return None
@@ -86,18 +86,6 @@ def _trouble(state: State, placement: Placement) -> Decision | None:
     if late and seen is not None and seen.unschedulable:
         return _withdrawn(placement, UNSCHEDULABLE, unbound_only=True)
     return None
-
-
-def _let_go(placement: Placement) -> Decision:
-    return ProxyReleased(
-        uid=placement.uid,
-        source=placement.source,
-        namespace=placement.namespace,
-        name=placement.name,
-        placement=placement.id,
-        target=placement.target,
-        reason=CLUSTER_REMOVED,
-    )
 
 
 def _evicted(placement: Placement) -> ProxyEvicted:
@@ -128,12 +116,13 @@ def _withdrawn(
     )
 
 
-def _released(proxy: Proxy, placement: Placement | None, reason: str) -> ProxyReleased:
+def _released(named: Proxy | Placement, placement: Placement | None, reason: str) -> ProxyReleased:
+    """``named``: the proxy, or its placement where only that is known."""
     return ProxyReleased(
-        uid=proxy.uid,
-        source=proxy.source,
-        namespace=proxy.namespace,
-        name=proxy.name,
+        uid=named.uid,
+        source=named.source,
+        namespace=named.namespace,
+        name=named.name,
         placement=placement.id if placement else "",
         target=placement.target if placement else "",
         reason=reason,

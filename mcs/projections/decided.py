@@ -18,7 +18,7 @@ from mcs.events.decisions import (
     ProxyReleased,
     SchedulerClaimed,
 )
-from mcs.projections.settling import gone, settle
+from mcs.projections.settling import gone, settle, strand
 
 if TYPE_CHECKING:
     from mcs.projections.state import State
@@ -73,7 +73,7 @@ def _remove(state: State, event: ClusterRemoved) -> None:
     """
     state.membership.decide(event)
     state.inventory.forget(event.cluster)
-    state.attention |= dict.fromkeys(state.ledger.strand(event.cluster))
+    strand(state, event.cluster)
     for uid in state.backlog.unnamed(event.cluster, state.observed.sequence + 1):
         proxy = state.backlog.proxies[uid]
         if not state.ledger.of(uid):

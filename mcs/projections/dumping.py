@@ -20,6 +20,7 @@ from mcs.projections.backlog import BacklogDump
 from mcs.projections.inventory import InventoryDump
 from mcs.projections.ledger import LedgerDump
 from mcs.projections.membership import Member
+from mcs.projections.settling import strand
 from mcs.projections.state import Parked, State
 
 _SAME: Final = (
@@ -100,7 +101,7 @@ def restore(data: bytes) -> State:
     state.attention = dict.fromkeys(dumped.attention)
     for member in dumped.membership:
         if member.removed:  # rules 2 did not note it
-            state.attention |= dict.fromkeys(state.ledger.strand(member.name))
+            strand(state, member.name)
     state.commands = dict.fromkeys(dumped.commands)
     for name in _SAME:
         setattr(state, name, getattr(dumped, name))

@@ -40,3 +40,8 @@ def gone(state: State, proxy: Proxy) -> None:
     """A proxy is there no more."""
     proxy.gone, proxy.stranded = True, False
     settle(state, proxy.uid)
+
+
+def strand(state: State, cluster: str) -> None:
+    """What lives in a cluster that was removed is to be let go of."""
+    state.attention |= dict.fromkeys(state.ledger.strand(cluster))
