@@ -93,7 +93,7 @@ async def _hang_up(closing: Sequence[asyncio.Transport]) -> None:
     """
 
     def left() -> list[asyncio.Transport]:
-        return [each for each in closing if each.get_extra_info("socket").fileno() >= 0]
+        return [each for each in closing if each.get_extra_info("socket") is not None]
 
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_GOODBYE_S):

@@ -148,3 +148,16 @@ async def test_a_client_that_never_says_goodbye_is_hung_up_on():
         bare = await asyncio.to_thread(ask_and_stay, server.url_port, trusting(data))
 
     await asyncio.to_thread(listen_to_the_end, bare)
+
+
+async def test_clients_that_keep_their_connections_take_leave():
+    data = material()
+
+    async with aiohttp.ClientSession() as session:
+        async with serving(data) as (_, url):
+            for _ in range(2):
+                async with session.get(f"{url}/healthz", ssl=trusting(data)) as answer:
+                    assert await answer.text() == "ok"
+
+        with pytest.raises(aiohttp.ClientConnectorError):
+            await session.get(f"{url}/healthz", ssl=trusting(data))
