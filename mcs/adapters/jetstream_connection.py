@@ -36,8 +36,8 @@ class Connection:
         self.shown_url = shown_url
         self.answer_timeout_s = answer_timeout_s
         self.up = asyncio.Event()
-        self.on_change: set[Callable[[], None]] = set()
-        """Called when the connection is lost, restored or closed."""
+        self.on_change: list[Callable[[], None]] = []
+        """Called, in this order, when the connection is lost, restored or closed."""
         self._inbox = ""
         self._numbers = itertools.count(1)
         self._answers: dict[str, asyncio.Future[Msg | None]] = {}

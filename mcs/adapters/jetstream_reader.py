@@ -53,7 +53,7 @@ class JetStreamReader:
         self._arrived = asyncio.Event()
         self._news = asyncio.Event()
         self._failure: BaseException | None = None
-        self._connection.on_change.add(self._news.set)
+        self._connection.on_change.append(self._news.set)
         self._keeper = asyncio.create_task(self._keep())
         self._keeper.add_done_callback(self._kept)
 
@@ -92,7 +92,8 @@ class JetStreamReader:
         """See ``mcs.ports.Reader.close``."""
         self._fail(Unavailable("the reader was closed"))
         self._held.clear()
-        self._connection.on_change.discard(self._news.set)
+        if self._news.set in self._connection.on_change:
+            self._connection.on_change.remove(self._news.set)
         self._keeper.cancel()
         await asyncio.wait([self._keeper])
 

@@ -217,13 +217,7 @@ class MemoryLog:
 
     async def last(self, stream: Stream, subject: str) -> Stored | None:
         """See ``mcs.ports.EventLog.last``."""
-        found = await self._stream(stream)
-        of_subject = (
-            m
-            for m in reversed(found.messages)
-            if m.sequence not in found.missing and matches(subject, m.subject)
-        )
-        return next(of_subject, None)
+        return (await self._stream(stream)).last_on(subject)
 
     async def ask(self, subject: str, data: bytes = b"", *, timeout_s: float = 2.0) -> bytes:
         """See ``mcs.ports.Requests.ask``."""

@@ -51,6 +51,11 @@ class MemoryStream:
             return None
         return self.messages[sequence - self.first]
 
+    def last_on(self, subject: str) -> Stored | None:
+        """The last message on a subject (wildcards allowed), or None."""
+        there = (each for each in reversed(self.messages) if each.sequence not in self.missing)
+        return next((each for each in there if matches(subject, each.subject)), None)
+
     def trim(self, first: int) -> None:
         """Remove what lies before ``first``."""
         count = max(0, min(first, self.last + 1) - self.first)
@@ -61,14 +66,18 @@ class MemoryStream:
         """Forget what lies after ``last``, as a power failure before the sync to disk does."""
         del self.messages[max(0, last - self.first + 1) :]
 
+    @property
+    def lacks(self) -> int:
+        """How many messages it counts and does not find."""
+        return sum(each >= self.first for each in self.missing)
+
     def hole(self) -> LogLost | None:
         """What is wrong with a stream that misses messages."""
-        missing = len([each for each in self.missing if each >= self.first])
-        if not missing:
+        if not self.lacks:
             return None
         return LogLost(
-            f"{self.name} counts from {self.first} to {self.last}, but {missing} of these messages "
-            f"are not in it; {_REMEDY}"
+            f"{self.name} counts from {self.first} to {self.last}, but {self.lacks} of these "
+            f"messages are not in it; {_REMEDY}"
         )
 
 

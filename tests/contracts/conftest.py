@@ -11,7 +11,7 @@ import pytest
 from mcs.adapters.jetstream import connect
 from mcs.adapters.nats_server import NatsServer
 from tests.contracts.clusters import KubernetesApi, MemoryApi
-from tests.contracts.logs import FolderWorld, MemoryWorld, NatsWorld
+from tests.contracts.logs import FolderWorld, MemoryWorld, NatsWorld, WireWorld
 from tools.controlplane import ControlPlane
 from tools.free_ports import reserve_port
 
@@ -72,6 +72,7 @@ async def answers(url):
 
 LOGS = [
     "memory",
+    "wire",
     pytest.param("nats", marks=pytest.mark.live),
     pytest.param("container", marks=[pytest.mark.live, pytest.mark.docker]),
 ]
@@ -93,6 +94,8 @@ def world_of(request):
     match request.param:
         case "memory":
             return MemoryWorld()
+        case "wire":
+            return WireWorld()
         case "folder":
             return FolderWorld(request.getfixturevalue("tmp_path"))
         case "nats":

@@ -14,6 +14,7 @@ from mcs.adapters.jetstream import JetStream, connect
 from mcs.adapters.jetstream_api import Answer, ask
 from mcs.adapters.jetstream_snapshots import CHUNKS, STREAM, JetStreamSnapshots
 from mcs.adapters.memory_log import MemoryBroker, MemoryLog
+from mcs.adapters.memory_nats import MemoryNats
 from mcs.adapters.memory_snapshots import MemorySnapshots
 from mcs.adapters.streams import apply_streams
 from mcs.errors import Unavailable
@@ -63,6 +64,29 @@ class MemoryWorld:
 
     async def remove(self, stream: Stream) -> None:
         self._broker.remove(stream)
+
+
+class WireWorld(MemoryWorld):
+    """A broker in this process, too, with our adapter for NATS before it."""
+
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        self._nats = MemoryNats(self._broker)
+        return self
+
+    async def connect(self) -> JetStream:  # type: ignore[override]  # it has the same methods
+        connection = await self._nats.client().connect(answer_timeout_s=SOON_S)
+        log = JetStream(connection)
+        self._open.push_async_callback(log.close)
+        return log
+
+    async def rewrite(self, stream: Stream, last: int, messages: list[tuple[str, bytes]]) -> None:
+        await super().rewrite(stream, last, messages)
+        self._nats.jetstream.forget_consumers()
+
+    async def damage(self, stream: Stream, last: int) -> None:
+        await super().damage(stream, last)
+        self._nats.jetstream.forget_consumers()
 
 
 class FolderWorld(MemoryWorld):

@@ -1,0 +1,172 @@
+"""Our adapter on a way that loses, doubles and delays single messages, in virtual time."""
+
+import asyncio
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mcs.adapters.jetstream import JetStream
+from mcs.adapters.memory_log import MemoryBroker
+from mcs.adapters.memory_nats import MemoryNats
+from mcs.errors import LogError, Refused, Unavailable
+from mcs.ports import Stream
+from mcs.simulation.loop import VirtualClock, run_virtually
+
+DEC = Stream.DECISIONS
+RATES = st.sampled_from([0.0, 0.1, 0.4])
+
+
+class Way:
+    """Loses, doubles (what comes back only: nobody sends twice) and delays; then it is healed."""
+
+    def __init__(self, seed, *, lost, doubled, late):
+        self.random = Random(seed)
+        self.lost, self.doubled, self.late = lost, doubled, late
+        self.bad = True
+
+    def __call__(self, subject):
+        random = self.random
+        if not self.bad:
+            return (0.0,)
+        if random.random() < self.lost:
+            return ()
+        first = random.uniform(0, 2) if random.random() < self.late else 0.0
+        if subject.startswith("_INBOX") and random.random() < self.doubled:
+            return (first, random.uniform(0, 2))
+        return (first,)
+
+
+class Bench:
+    """A server, and a connection of ours to it."""
+
+    def __init__(self, way=lambda _: (0.0,)):
+        self.broker = MemoryBroker(VirtualClock())
+        self.server = MemoryNats(self.broker)
+        self.client = self.server.client(way=way)
+
+    async def connect(self):
+        return JetStream(await self.client.connect(answer_timeout_s=2.0))
+
+    def store(self, count):
+        for _ in range(count):
+            number = self.broker.streams[DEC].last + 1
+            self.broker.store([(f"mcs.dec.c{number % 3}.s", b"%d" % number)])
+
+
+async def read_to(reader, last):
+    found = []
+    while not found or found[-1].sequence < last:
+        found += await reader.next(limit=3)
+    return found
+
+
+@given(seed=st.integers(0, 2**32), lost=RATES, doubled=RATES, late=RATES)
+@settings(max_examples=100)
+def test_whatever_becomes_of_single_messages_readers_get_all_once_and_in_order(
+    seed, lost, doubled, late
+):
+    async def run():
+        way, random = Way(seed, lost=lost, doubled=doubled, late=late), Random(seed + 1)
+        bench = Bench(way)
+        log = await bench.connect()
+        readers = [await log.read(DEC, subject=each) for each in ("", "mcs.dec.c1.*")]
+        tasks = [asyncio.create_task(read_to(each, 100)) for each in readers]
+        for _ in range(20):
+            bench.store(random.randint(1, 4))
+            await asyncio.sleep(random.choice((0.0, 0.01, 1.0, 5.0)))
+            match random.randrange(8):
+                case 0:
+                    bench.client.cut()
+                    await asyncio.sleep(random.uniform(0, 3))
+                    bench.client.mend()
+                case 1:
+                    bench.server.jetstream.forget_consumers()
+                case _:
+                    pass
+        way.bad = False
+        bench.store(100 - bench.broker.streams[DEC].last)
+        async with asyncio.timeout(60):
+            whole, part = await asyncio.gather(*tasks)
+        stored = bench.broker.streams[DEC].messages
+        assert whole == stored
+        assert part == [each for each in stored if each.subject == "mcs.dec.c1.s"]
+        await log.close()
+
+    run_virtually(run())
+
+
+@given(seed=st.integers(0, 2**32), lost=RATES, doubled=RATES, late=RATES)
+@settings(max_examples=100)
+def test_whatever_becomes_of_single_messages_appends_are_answered_truly(seed, lost, doubled, late):
+    async def run():
+        bench, random = Bench(Way(seed, lost=lost, doubled=doubled, late=late)), Random(seed + 1)
+        log = await bench.connect()
+        stream, acknowledged, never = bench.broker.streams[DEC], {}, []
+        for number in range(20):
+            texts = [b"%d-%d" % (number, part) for part in range(random.choice((1, 2, 5)))]
+            expected = random.choice((None, stream.last, stream.last, stream.last - 1))
+            try:
+                last = await log.append([("mcs.dec.a.b", t) for t in texts], expected_last=expected)
+            except (Refused, Unavailable):
+                never += texts
+            except LogError:
+                pass  # uncertain: it may be there, now or later
+            else:
+                acknowledged |= {last - at: text for at, text in enumerate(reversed(texts))}
+        await asyncio.sleep(10)
+        found = {each.sequence: each.data for each in stream.messages}
+        assert acknowledged.items() <= found.items()
+        assert not set(never) & set(found.values())
+        assert len(found) == len(set(found.values())), "nothing is stored twice"
+        await log.close()
+
+    run_virtually(run())
+
+
+def test_a_connection_that_breaks_loses_what_is_on_its_way():
+    async def run():
+        bench = Bench(way=lambda _: (1.0,))
+        log = await bench.connect()
+        appending = asyncio.create_task(log.append([("mcs.dec.a.b", b"x")]))
+        await asyncio.sleep(0.5)
+        bench.client.cut()
+        with pytest.raises(LogError, match="broke before the answer"):
+            await appending
+        bench.client.mend()
+        await asyncio.sleep(5)
+        assert bench.broker.streams[DEC].last == 0
+        await log.close()
+
+    run_virtually(run())
+
+
+def test_a_client_that_must_stand_still_hands_out_nothing():
+    async def run():
+        bench, going = Bench(), asyncio.Event()
+        client = bench.server.client(going=going.wait)
+        log = JetStream(await client.connect(answer_timeout_s=2.0))
+        reader = await log.read(DEC)
+        bench.store(3)
+        assert await reader.next(timeout_s=1.0) == []
+        going.set()
+        assert len(await read_to(reader, 3)) == 3
+        await log.close()
+
+    run_virtually(run())
+
+
+def test_a_consumer_that_nobody_pulls_from_is_forgotten():
+    async def run():
+        bench = Bench()
+        log = await bench.connect()
+        await log.read(DEC)
+        await asyncio.sleep(30)
+        assert len(bench.server.jetstream.consumers) == 1
+        bench.client.cut()
+        await asyncio.sleep(130)
+        assert not bench.server.jetstream.consumers
+        await log.close()
+
+    run_virtually(run())
