@@ -2,14 +2,14 @@
 
 The reader owns the position; deliveries come and go (``jetstream_delivery``). A keeper task makes
 one, watches it, and makes the next from the position when it breaks. Each new delivery is checked
-against the stream's leader before anything is taken: the same identity, not ended before the
+against the stream's leader before anything is asked of it: the same identity, not ended before the
 position, not begun after it, and what was read last is still what it was (a stream that lost its
 end may have grown again meanwhile). Such a finding is believed when it is made twice, half a second
 apart, since it stops its owner for good and a server that has just started may not know everything.
 
 A filtered reader cannot see by itself that messages were trimmed which it had not read yet. So when
 messages waited (it was behind), it asks where the stream begins before it hands them out: a stream
-that still begins at its position now did so all the while.
+that still begins at its position now did so all the while. While it cannot ask, it keeps them.
 """
 
 from __future__ import annotations
@@ -59,24 +59,22 @@ class JetStreamReader:
 
     async def next(self, *, limit: int = 1000, timeout_s: float | None = None) -> list[Stored]:
         """See ``mcs.ports.Reader.next``."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                while not self._held and self._failure is None:
-                    self._arrived.clear()
+        while True:
+            self._arrived.clear()
+            if count := await self._known(limit):
+                break
+            if self._failure is not None:
+                raise self._failure
+            try:
+                async with asyncio.timeout(timeout_s):
                     await self._arrived.wait()
-        except TimeoutError:
-            return []
-        if not self._held:
-            assert self._failure is not None
-            raise self._failure
-        delivery, count = self._delivery, min(limit, len(self._held))
-        if self._subject and delivery is not None and delivery.behind:
-            await self._check_nothing_was_trimmed(delivery)
-        if delivery is not None:
+            except TimeoutError:
+                return []
+        if (delivery := self._delivery) is not None:
             going = sum(len(message.data) for message in islice(self._held, count))
             await delivery.pull(len(self._held) - count, self._held_bytes - going)
         # No await from here on: whoever is cancelled before has taken nothing.
-        if not self._held:  # cleared, since it cannot be trusted or nobody wants it
+        if not self._held:  # closed meanwhile
             assert self._failure is not None
             raise self._failure
         taken = [self._held.popleft() for _ in range(count)]
@@ -96,6 +94,16 @@ class JetStreamReader:
             self._connection.on_change.remove(self._news.set)
         self._keeper.cancel()
         await asyncio.wait([self._keeper])
+
+    async def _known(self, limit: int) -> int:
+        """How many of the messages held may be handed out: nothing is missing before them."""
+        delivery = self._delivery
+        if self._held and self._subject and delivery is not None and delivery.behind:
+            await self._check_nothing_was_trimmed(delivery)
+        if not self._subject:
+            return min(limit, len(self._held))
+        floor = self._floor if self._delivery is None else self._delivery.floor
+        return sum(message.sequence <= floor for message in islice(self._held, limit))
 
     def _take(self, message: Stored) -> None:
         self._position = message.sequence
@@ -145,6 +153,7 @@ class JetStreamReader:
         return True
 
     async def _open(self) -> Delivery:
+        """Make a delivery; nothing is asked of it before its stream was looked at."""
         delivery = Delivery(
             self._connection,
             self._stream,
@@ -154,9 +163,18 @@ class JetStreamReader:
             take=self._take,
             on_news=self._news.set,
         )
+        try:
+            await delivery.open()
+            await self._look_at_stream(delivery)  # what is there now was there for the consumer
+        except BaseException:
+            await delivery.close()
+            raise
         self._delivery = delivery
-        await delivery.open()
-        # After the consumer exists: what is there now was there for it.
+        self._arrived.set()  # what is held may be known by now
+        await delivery.pull(len(self._held), self._held_bytes)
+        return delivery
+
+    async def _look_at_stream(self, delivery: Delivery) -> None:
         answer = await stream_answer(self._connection, self._stream)
         identity = answer.config.identity
         if self._identity is not None and identity != self._identity:
@@ -171,8 +189,6 @@ class JetStreamReader:
         self._identity = identity
         self._floor = delivery.floor = self._position
         delivery.counted = answer.state.last_seq if hole(answer.state, self._stream) else 0
-        await delivery.pull(len(self._held), self._held_bytes)
-        return delivery
 
     async def _watch(self, delivery: Delivery) -> None:
         """Keep pulls outstanding; return when the delivery is broken."""
@@ -208,8 +224,8 @@ class JetStreamReader:
         except LogLost as error:
             self._held.clear()
             self._fail(error)
-        except Unavailable:
-            delivery.behind = True  # looked at again with the next messages
+        except Unavailable as error:
+            delivery.stop(str(error))  # the next one begins by looking
         else:
             delivery.floor = max(delivery.floor, seen)
 

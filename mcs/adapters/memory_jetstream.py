@@ -138,6 +138,9 @@ class MemoryJetStream:
         if stream is None:
             return error(STREAM_NOT_FOUND, "stream not found")
 
+        if consumer in self.consumers:  # asked twice for the same
+            return {"name": consumer}
+
         def forget() -> None:
             self.consumers.pop(consumer, None)
 

@@ -50,7 +50,9 @@ class MemoryNats:
     def client(
         self, *, way: Way = straight, going: Callable[[], Awaitable[None]] = at_once
     ) -> MemoryClient:
-        """Another client, connected. ``going`` is awaited before each message is handed out."""
+        """Another client, connected. ``going`` is awaited before a message is sent or handed out: a
+        process may stand still.
+        """
         client = MemoryClient(self, next(self._numbers), way, going)
         self.clients.append(client)
         return client
@@ -108,28 +110,28 @@ class MemoryClient:
         self.is_closed = False
         self.max_payload = server.broker.most_bytes
         self.subscriptions: dict[MemorySubscription, None] = {}
-        self.connection: Connection | None = None
         self._pending: list[bytes] = []  # nats-py has it; here nothing waits to be sent
         self._pending_data_size = 0
         self._server, self._way, self._going = server, way, going
         self._name, self._numbers = f"_INBOX.{number}", itertools.count(1)
         self._arrived: deque[tuple[MemorySubscription, Msg]] = deque()
         self._news = asyncio.Event()
-        self._connections = 1  # what was on its way in an earlier one does not arrive
+        self._connection: Connection | None = None
+        self._connected = 1  # times; what was on its way in an earlier one does not arrive
         self._tasks: set[asyncio.Task[None]] = set()
-        self._run(self._hand_out())
+        self._handing = asyncio.create_task(self._hand_out())
 
     @property
     def is_connected(self) -> bool:
         """Whether what is published now is sent."""
         return self.connected
 
-    async def connect(self, *, answer_timeout_s: float) -> Connection:
-        """The adapter's connection over this client."""
+    def connect(self, *, answer_timeout_s: float) -> Connection:
+        """The adapter's connection over this client; it is ``up`` in a moment, or when mended."""
         made = Connection(cast(Client, self), "nats://memory", answer_timeout_s=answer_timeout_s)
-        self.connection = made
+        self._connection = made
         if self.connected:
-            await made.listen()
+            self._run(self._welcome(made, again=False))
         return made
 
     def new_inbox(self) -> str:
@@ -140,6 +142,7 @@ class MemoryClient:
         self, subject: str, data: bytes = b"", reply: str = "", headers: Headers | None = None
     ) -> None:
         """Send. Raises what nats-py raises."""
+        await self._going()
         if not self.connected:
             raise nats.errors.ConnectionClosedError
         if len(data) > self.max_payload:
@@ -157,12 +160,15 @@ class MemoryClient:
 
     async def close(self) -> None:
         """Close for good."""
+        self.end()
+
+    def end(self) -> None:
+        """As ``close``."""
         self.is_closed = True
         self.cut()
         if self in self._server.clients:
             self._server.clients.remove(self)
-        for task in self._tasks - {asyncio.current_task()}:
-            task.cancel()
+        self._handing.cancel()
 
     def subscribed(self, subject: str) -> list[MemorySubscription]:
         """Those that listen on ``subject`` while connected."""
@@ -180,23 +186,26 @@ class MemoryClient:
         if not self.connected:
             return
         self.connected = False
-        self._connections += 1
+        self._connected += 1
         self._arrived.clear()
-        if self.connection is not None:
-            self._run(self.connection.disconnected())
+        if self._connection is not None:
+            self._run(self._connection.disconnected())
 
     def mend(self) -> None:
         """The connection is there again, with the same subscriptions."""
         if self.connected or self.is_closed:
             return
         self.connected = True
-        if self.connection is not None:
-            self._run(self._welcome(self.connection))
+        if self._connection is not None:
+            self._run(self._welcome(self._connection, again=True))
 
-    async def _welcome(self, connection: Connection) -> None:
+    async def _welcome(self, connection: Connection, *, again: bool) -> None:
+        if not self.connected:  # cut meanwhile
+            return
         if not self.subscriptions:
             await connection.listen()
-        await connection.reconnected()
+        if again:
+            await connection.reconnected()
 
     def _take(self, subscription: MemorySubscription, message: Msg) -> None:
         self._arrived.append((subscription, message))
@@ -206,10 +215,10 @@ class MemoryClient:
         if not delay_s:
             work()
             return
-        connection = self._connections
+        connection = self._connected
 
         def arrive() -> None:
-            if self._connections == connection:
+            if self._connected == connection:
                 work()
 
         asyncio.get_running_loop().call_later(delay_s, arrive)

@@ -1,6 +1,7 @@
 """Our adapter on a way that loses, doubles and delays single messages, in virtual time."""
 
 import asyncio
+import contextlib
 from random import Random
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from mcs.adapters.jetstream import JetStream
 from mcs.adapters.memory_log import MemoryBroker
 from mcs.adapters.memory_nats import MemoryNats
-from mcs.errors import LogError, Refused, Unavailable
+from mcs.errors import LogError, LogLost, Refused, Unavailable
 from mcs.ports import Stream
 from mcs.simulation.loop import VirtualClock, run_virtually
 
@@ -41,13 +42,15 @@ class Way:
 class Bench:
     """A server, and a connection of ours to it."""
 
-    def __init__(self, way=lambda _: (0.0,)):
+    def __init__(self, **options):
         self.broker = MemoryBroker(VirtualClock())
         self.server = MemoryNats(self.broker)
-        self.client = self.server.client(way=way)
+        self.client = self.server.client(**options)
 
     async def connect(self):
-        return JetStream(await self.client.connect(answer_timeout_s=2.0))
+        connection = self.client.connect(answer_timeout_s=2.0)
+        await connection.up.wait()
+        return JetStream(connection)
 
     def store(self, count):
         for _ in range(count):
@@ -62,6 +65,13 @@ async def read_to(reader, last):
     return found
 
 
+async def read_until_lost(reader, found):
+    with contextlib.suppress(LogLost):
+        async with asyncio.timeout(60):
+            while True:
+                found += await reader.next(limit=1)
+
+
 @given(seed=st.integers(0, 2**32), lost=RATES, doubled=RATES, late=RATES)
 @settings(max_examples=100)
 def test_whatever_becomes_of_single_messages_readers_get_all_once_and_in_order(
@@ -69,7 +79,7 @@ def test_whatever_becomes_of_single_messages_readers_get_all_once_and_in_order(
 ):
     async def run():
         way, random = Way(seed, lost=lost, doubled=doubled, late=late), Random(seed + 1)
-        bench = Bench(way)
+        bench = Bench(way=way)
         log = await bench.connect()
         readers = [await log.read(DEC, subject=each) for each in ("", "mcs.dec.c1.*")]
         tasks = [asyncio.create_task(read_to(each, 100)) for each in readers]
@@ -101,7 +111,8 @@ def test_whatever_becomes_of_single_messages_readers_get_all_once_and_in_order(
 @settings(max_examples=100)
 def test_whatever_becomes_of_single_messages_appends_are_answered_truly(seed, lost, doubled, late):
     async def run():
-        bench, random = Bench(Way(seed, lost=lost, doubled=doubled, late=late)), Random(seed + 1)
+        way, random = Way(seed, lost=lost, doubled=doubled, late=late), Random(seed + 1)
+        bench = Bench(way=way)
         log = await bench.connect()
         stream, acknowledged, never = bench.broker.streams[DEC], {}, []
         for number in range(20):
@@ -144,9 +155,9 @@ def test_a_connection_that_breaks_loses_what_is_on_its_way():
 
 def test_a_client_that_must_stand_still_hands_out_nothing():
     async def run():
-        bench, going = Bench(), asyncio.Event()
-        client = bench.server.client(going=going.wait)
-        log = JetStream(await client.connect(answer_timeout_s=2.0))
+        going = asyncio.Event()
+        bench = Bench(going=going.wait)
+        log = await bench.connect()
         reader = await log.read(DEC)
         bench.store(3)
         assert await reader.next(timeout_s=1.0) == []
@@ -167,6 +178,58 @@ def test_a_consumer_that_nobody_pulls_from_is_forgotten():
         bench.client.cut()
         await asyncio.sleep(130)
         assert not bench.server.jetstream.consumers
+        await log.close()
+
+    run_virtually(run())
+
+
+def test_a_new_delivery_gives_nothing_before_the_stream_was_looked_at():
+    """A reader that still holds messages asks for more while it is being connected again."""
+
+    async def run():
+        bench = Bench(way=lambda subject: (float("STREAM.INFO" in subject),))
+        log = await bench.connect()
+        reader = await log.read(DEC)
+        bench.store(5)
+        found = await reader.next(limit=1)
+        bench.client.cut()
+        await asyncio.sleep(1)
+        bench.broker.rewrite_tail(DEC, 3, [("mcs.dec.a.b", b"another")] * 5)
+        bench.server.jetstream.forget_consumers()
+        bench.client.mend()
+        await asyncio.sleep(0.5)
+        await read_until_lost(reader, found)
+        assert [each.data for each in found] == [b"1", b"2", b"3", b"4", b"5"]
+        await log.close()
+
+    run_virtually(run())
+
+
+def test_a_filtered_reader_gives_nothing_that_may_lie_beyond_a_trim_while_it_cannot_ask(
+    monkeypatch,
+):
+    monkeypatch.setattr("mcs.adapters.jetstream_delivery.WINDOW", 3)
+    monkeypatch.setattr("mcs.adapters.jetstream_delivery._PULL", 1)
+
+    async def run():
+        late = {"s": 0.0}
+        bench = Bench(way=lambda subject: (late["s"] * (subject.count(".") == 3),))  # answers
+        log = await bench.connect()
+        for number in range(1, 11):
+            bench.broker.store([("mcs.dec.c1.s", b"%d" % number)])
+        reader = await log.read(DEC, subject="mcs.dec.c1.*")
+        found = await reader.next(limit=1)
+        late["s"] = 0.1
+        reading = asyncio.create_task(reader.next(limit=1))
+        await asyncio.sleep(0.05)
+        bench.broker.trim(DEC, 8)  # just after the stream's beginning was told
+        found += await reading
+        await asyncio.sleep(0.2)
+        bench.client.cut()
+        found += await reader.next(limit=10, timeout_s=1.0)
+        bench.client.mend()
+        await read_until_lost(reader, found)
+        assert [each.data for each in found] == [b"1", b"2", b"3", b"4"]
         await log.close()
 
     run_virtually(run())

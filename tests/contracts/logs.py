@@ -75,7 +75,8 @@ class WireWorld(MemoryWorld):
         return self
 
     async def connect(self) -> JetStream:  # type: ignore[override]  # it has the same methods
-        connection = await self._nats.client().connect(answer_timeout_s=SOON_S)
+        connection = self._nats.client().connect(answer_timeout_s=SOON_S)
+        await connection.up.wait()
         log = JetStream(connection)
         self._open.push_async_callback(log.close)
         return log
