@@ -25,6 +25,7 @@ from mcs.simulation.plan import (
     BreakWatches,
     Kill,
     LoseTail,
+    LossyWay,
     NatsDown,
     Partition,
     Pause,
@@ -65,6 +66,8 @@ class Accidents:
                 await self._during(weather.appends, item.process, item.rate, item.for_s)
             case SlowDelivery():
                 await self._during(weather.delivery_s, item.process, item.delay_s, item.for_s)
+            case LossyWay():
+                await self._during(weather.losses, item.process, item.rate, item.for_s)
             case BadRequests():
                 weather.requests = item.rate
                 await self._act_one.wait(item.for_s)

@@ -35,6 +35,7 @@ from mcs.simulation.plan import (
     Kill,
     Leave,
     LoseTail,
+    LossyWay,
     NatsDown,
     Partition,
     Pause,
@@ -50,6 +51,7 @@ _SETTLED_S: Final = 4.0  # by now everybody has joined, unless something happens
 _DAMAGED: Final = 40  # one plan in so many loses acknowledged messages
 _CALM: Final = 25  # one in so many has no accidents
 _CROWDED: Final = 0.4  # of the plans, things happen close to each other
+_ADAPTER: Final = 0.05  # of the plans, processes use the adapter for NATS
 _BAD_FIRST: Final = 0.1  # of the processes, appends fail from their first start on
 _BAD_AGAIN: Final = 0.4  # of those that were killed, from their next one
 
@@ -69,6 +71,8 @@ def draw(seed: int) -> Plan:
     if crowd is not None:
         work = crowd.gather(work)
     accidents: tuple[Accident, ...] = ()
+    adapter = _random(seed, "wires")
+    through_adapter = adapter.random() < _ADAPTER
     if seed % _CALM:
         chance = _random(seed, "accidents")
         drawn = _Accidents(chance, clusters, schedulers, act_one_s)
@@ -77,6 +81,8 @@ def draw(seed: int) -> Plan:
             found = crowd.gather(found)
         if not seed % _DAMAGED:
             found.append(drawn.lose_tail())
+        if through_adapter:
+            found += _Accidents(adapter, clusters, schedulers, act_one_s).lossy_ways()
         found += _bad_starts(_random(seed, "starts"), found, drawn.processes, act_one_s)
         accidents = tuple(sorted(found, key=lambda item: item.at_s))
     return Plan(
@@ -87,6 +93,7 @@ def draw(seed: int) -> Plan:
         act_one_s=act_one_s,
         work=tuple(sorted(work, key=lambda item: item.at_s)),
         accidents=accidents,
+        adapter=through_adapter,
     )
 
 
@@ -318,6 +325,10 @@ class _Accidents:
             for_s=round(random.uniform(0.1, 3.0), 2),
         )
 
+    def lossy_ways(self) -> list[Accident]:
+        """Some that lose single messages between a process and NATS."""
+        return [self._lossy_way() for _ in range(self._random.choice((1, 2, 4)))]
+
     def _at_s(self) -> float:
         return round(self._random.uniform(0.5, self._act_s * 0.95), 2)
 
@@ -356,6 +367,11 @@ class _Accidents:
         delay_s = self._random.choice((0.05, 0.5, 3.0))
         who = self._process()
         return SlowDelivery(at_s=self._at_s(), process=who, for_s=self._for_s(), delay_s=delay_s)
+
+    def _lossy_way(self) -> Accident:
+        rate = self._random.choice((2, 10, 40))
+        who = self._process()
+        return LossyWay(at_s=self._at_s(), process=who, for_s=2 * self._for_s(), rate=rate)
 
     def _bad_requests(self) -> Accident:
         rate = self._random.choice((20, 60))

@@ -96,6 +96,17 @@ class Life:
         finally:
             await self.alive()
 
+    async def do(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Have something done by what is part of the process itself."""
+        self.calls += 1
+        self.on_call()
+        await self.alive()
+        await asyncio.sleep(self.hop())
+        try:
+            return await work()
+        finally:
+            await self.alive()
+
     def hop(self) -> float:
         """Seconds for one way."""
         return self.random.uniform(*HOP_S)

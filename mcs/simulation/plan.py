@@ -219,6 +219,16 @@ class SlowDelivery(Item, frozen=True, kw_only=True):
     delay_s: float
 
 
+class LossyWay(Item, frozen=True, kw_only=True):
+    """Of the messages between a process and NATS, ``rate`` percent are lost, come twice or late;
+    only where processes speak to NATS through the adapter.
+    """
+
+    process: str
+    for_s: float
+    rate: int
+
+
 class BadRequests(Item, frozen=True, kw_only=True):
     """Of the questions between members, ``rate`` percent are lost or come twice."""
 
@@ -279,6 +289,7 @@ Accident = (
     | LoseTail
     | BadAppends
     | SlowDelivery
+    | LossyWay
     | BadRequests
     | BadFrame
     | ApiErrors
@@ -288,7 +299,9 @@ Accident = (
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole run. Act one ends at ``act_one_s``; then everything is healed."""
+    """A whole run. Act one ends at ``act_one_s``; then everything is healed. ``adapter``: processes
+    speak to NATS through the adapter for it.
+    """
 
     seed: int
     clusters: tuple[ClusterPlan, ...]
@@ -297,6 +310,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     act_one_s: float
     work: tuple[Work, ...]
     accidents: tuple[Accident, ...]
+    adapter: bool = False
 
     @property
     def damaging(self) -> bool:
@@ -322,9 +336,19 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
                     | RemoveCluster()
                 ):
                     harmed.add(item.cluster)
-                case Kill() | Pause() | BadAppends() | SlowDelivery() if "agent" in item.process:
+                case Kill() | Pause() | BadAppends() | SlowDelivery() | LossyWay() if (
+                    "agent" in item.process
+                ):
                     harmed.add(item.process.split("-")[1])
-                case Kill() | Pause() | BadAppends() | SlowDelivery() | NatsDown() | LoseTail():
+                case (
+                    Kill()
+                    | Pause()
+                    | BadAppends()
+                    | SlowDelivery()
+                    | LossyWay()
+                    | NatsDown()
+                    | LoseTail()
+                ):
                     return frozenset()
                 case Partition():
                     if "scheduler" in item.who:

@@ -46,6 +46,8 @@ def planned(outcome: Outcome) -> Iterator[Words]:
         f"  schedulers {plan.schedulers}; a cluster is lost after {plan.lost_after_s} s of silence;"
         f" act one lasts {plan.act_one_s:.1f} s"
     )
+    if plan.adapter:
+        yield say("  processes speak to NATS through the adapter for it")
     for item in plan.work:
         yield say("  work      ", str(item))
     for accident in plan.accidents:

@@ -11,6 +11,7 @@ class Weather:
     def __init__(self) -> None:
         self.appends: dict[str, int] = {}  # by process
         self.delivery_s: dict[str, float] = {}  # by process: the most
+        self.losses: dict[str, int] = {}  # by process: of single messages to and from NATS
         self.requests = 0
         self.api: dict[str, int] = {}  # by cluster
         self.happened: Counter[str] = Counter()
@@ -19,5 +20,6 @@ class Weather:
         """Heal everything."""
         self.appends.clear()
         self.delivery_s.clear()
+        self.losses.clear()
         self.requests = 0
         self.api.clear()

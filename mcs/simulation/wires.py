@@ -15,10 +15,9 @@ from mcs.adapters.memory_cluster import MemoryCluster
 from mcs.adapters.memory_log import MemoryBroker, MemoryLog
 from mcs.adapters.memory_registry import Request
 from mcs.adapters.memory_snapshots import MemorySnapshots
-from mcs.adapters.memory_stream import MemoryReader
 from mcs.errors import Busy, ClusterError, Conflict, Expired, Unavailable, Uncertain, Unreachable
 from mcs.objects.kinds import Kind, Object
-from mcs.ports import Clock, Listed, Manifest, Patch, Stored, Stream, StreamInfo, Watched
+from mcs.ports import Clock, Listed, Manifest, Patch, Reader, Stored, Stream, StreamInfo, Watched
 from mcs.simulation.lives import Life
 from mcs.simulation.weather import Weather
 
@@ -122,10 +121,17 @@ class WiredLog:
 
     async def read(self, stream: Stream, *, after: int = 0, subject: str = "") -> WiredReader:
         """See ``mcs.ports.EventLog.read``."""
-        self._witness.read(self._process, subject or _whole(stream))
+        self._witness.read(self._process, subject or whole_stream(stream))
         await self._life.alive()
         reader = await self.connection.read(stream, after=after, subject=subject)
-        return WiredReader(self._life, reader, self._weather, self._process, self.reached)
+        return WiredReader(
+            self._life,
+            reader,
+            self._weather,
+            stream=stream,
+            process=self._process,
+            reached=self.reached,
+        )
 
     async def info(self, stream: Stream) -> StreamInfo:
         """See ``mcs.ports.EventLog.info``."""
@@ -186,13 +192,19 @@ class WiredLog:
             self._weather.happened["append late, refused"] += 1
 
 
+class Connected(Protocol):
+    """A connection to NATS."""
+
+    connected: bool
+
+
 class WiredSnapshots:
     """``ports.Snapshots`` of one scheduler, on the connection of its log."""
 
     def __init__(
-        self, life: Life, log: WiredLog, bucket: dict[str, bytes], weather: Weather
+        self, life: Life, connection: Connected, bucket: dict[str, bytes], weather: Weather
     ) -> None:
-        self._life, self._log, self._weather = life, log, weather
+        self._life, self._connection, self._weather = life, connection, weather
         self._snapshots = MemorySnapshots(bucket)
 
     async def names(self) -> list[str]:
@@ -217,7 +229,7 @@ class WiredSnapshots:
         await self._life.ask(lambda: self._connected(lambda: self._snapshots.delete(name)))
 
     async def _connected(self, work: Callable[[], Coroutine[Any, Any, R]]) -> R:
-        if not self._log.connection.connected:
+        if not self._connection.connected:
             raise Unavailable("not connected")
         return await work()
 
@@ -228,13 +240,15 @@ class WiredReader:
     def __init__(
         self,
         life: Life,
-        reader: MemoryReader,
+        reader: Reader,
         weather: Weather,
+        *,
+        stream: Stream,
         process: str,
         reached: dict[Stream, int],
     ) -> None:
         self._life, self._reader, self._weather = life, reader, weather
-        self._process, self._reached = process, reached
+        self._stream, self._process, self._reached = stream, process, reached
 
     async def next(self, *, limit: int = 1000, timeout_s: float | None = None) -> list[Stored]:
         """See ``mcs.ports.Reader.next``."""
@@ -243,11 +257,13 @@ class WiredReader:
         delay_s = self._life.random.uniform(0, slow_s) if slow_s else 0.0
         # What is delayed has not been taken yet: a wait that is given up loses nothing.
         await asyncio.sleep(delay_s + self._life.hop())
-        found = await self._reader.next(limit=limit, timeout_s=timeout_s)
-        await self._life.alive()
+        try:
+            found = await self._reader.next(limit=limit, timeout_s=timeout_s)
+        finally:
+            await self._life.alive()
         if found:
-            name = self._reader.name
-            self._reached[name] = max(self._reached[name], found[-1].sequence)
+            reached = max(self._reached[self._stream], found[-1].sequence)
+            self._reached[self._stream] = reached
         return found
 
     async def close(self) -> None:
@@ -408,5 +424,6 @@ class WiredCluster:
         return Unreachable("no answer in time")
 
 
-def _whole(stream: Stream) -> str:
+def whole_stream(stream: Stream) -> str:
+    """The subject of all messages of a stream."""
     return "mcs.dec.>" if stream is Stream.DECISIONS else "mcs.obs.>"

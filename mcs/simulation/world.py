@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from mcs.adapters.memory_branch import InlineBranch
 from mcs.adapters.memory_log import MemoryBroker
+from mcs.adapters.memory_nats import MemoryNats
 from mcs.events.decisions import Policy
 from mcs.names import Keys
 from mcs.ports import Stream
@@ -23,6 +24,7 @@ from mcs.services.agent import Agent
 from mcs.services.duties import duties
 from mcs.services.scheduler import Scheduler
 from mcs.settings import AgentSettings, SchedulerSettings
+from mcs.simulation.adapter_wires import AdapterLog
 from mcs.simulation.checkers import Checkers
 from mcs.simulation.drawing import processes
 from mcs.simulation.lives import Couriers, Life
@@ -54,6 +56,7 @@ class World:
         self.plan, self.keys, self.clock = plan, Keys(), VirtualClock()
         self.weather, self.couriers = Weather(), Couriers()
         self.broker = MemoryBroker(self.clock)
+        self.server = MemoryNats(self.broker)
         self.places = {
             each.name: Place(each, self.clock, self.keys, self.random(each.name))
             for each in plan.clusters
@@ -65,7 +68,7 @@ class World:
         self.snapshots: dict[str, bytes] = {}
         self.schedulers: dict[str, Scheduler] = {}
         self.agents: dict[str, Agent] = {}
-        self._wires: dict[str, WiredLog] = {}
+        self._wires: dict[str, WiredLog | AdapterLog] = {}
         self._cut: Counter[str] = Counter()  # by process; "" is NATS itself
         self._paused: Counter[str] = Counter()
         self._skews = self.random("skews")
@@ -127,6 +130,8 @@ class World:
         for name in self.of(who) if who else [""]:
             self._cut[name] += 1
         self._connect()
+        if not who:
+            self.server.jetstream.forget_consumers()
 
     def mend(self, who: str) -> None:
         """Undo one ``cut``."""
@@ -177,7 +182,7 @@ class World:
 
     def _starter(self, name: str) -> Callable[[Life], Started]:
         def start(life: Life) -> Started:
-            log = WiredLog(life, self.broker, self.weather, self.witness, name)
+            log = self._log(life, name)
             self._wires[name] = log
             if not self._connected(name):
                 log.connection.cut()
@@ -195,8 +200,18 @@ class World:
 
         return start
 
+    def _log(self, life: Life, name: str) -> WiredLog | AdapterLog:
+        if self.plan.adapter:
+            return AdapterLog(life, self.server, self.weather, self.witness, name)
+        return WiredLog(life, self.broker, self.weather, self.witness, name)
+
     def _scheduler(
-        self, name: str, life: Life, log: WiredLog, clock: WiredClock, draw_id: Callable[[], str]
+        self,
+        name: str,
+        life: Life,
+        log: WiredLog | AdapterLog,
+        clock: WiredClock,
+        draw_id: Callable[[], str],
     ) -> Started:
         policy = Policy(
             lost_after_s=self.plan.lost_after_s,
@@ -205,7 +220,7 @@ class World:
             backoff_max_s=12,
         )
         settings = SchedulerSettings(policy=policy, resync_ask_s=5.0, snapshot_every_s=5.0)
-        snapshots = WiredSnapshots(life, log, self.snapshots, self.weather)
+        snapshots = WiredSnapshots(life, log.connection, self.snapshots, self.weather)
         scheduler = Scheduler(
             log,
             log,
@@ -224,7 +239,12 @@ class World:
         return Started(scheduler.run(), lambda: None, die)
 
     def _agent(
-        self, name: str, life: Life, log: WiredLog, clock: WiredClock, draw_id: Callable[[], str]
+        self,
+        name: str,
+        life: Life,
+        log: WiredLog | AdapterLog,
+        clock: WiredClock,
+        draw_id: Callable[[], str],
     ) -> Started:
         place = self.places[name.split("-")[1]]
         agent = Agent(

@@ -1,5 +1,6 @@
 """Defects in how processes deal with the log: how they append, read, and give up."""
 
+from mcs.adapters.jetstream_delivery import Delivery
 from mcs.services.agent import Agent
 from mcs.services.delegates import Delegates
 from mcs.services.followed_ledger import FollowedLedger
@@ -10,6 +11,20 @@ from mcs.services.scheduler import Scheduler
 from tests.defects.defect import Defect, Edit
 
 OF_PROCESSES = (
+    Defect(
+        "a delivery that is believed",
+        "a reader takes what NATS sends it, whether or not it is the next message",
+        ("I1", "I2", "I3", "I6"),
+        (
+            Edit(
+                Delivery._arrived,
+                "number != self._delivered + 1 or sequence <= self.position",
+                "sequence <= self.position",
+            ),
+            Edit(Delivery._arrived, "sequence != self.position + 1", "sequence <= self.position"),
+            Edit(Delivery._heartbeat, "!= self._delivered", "== -1"),
+        ),
+    ),
     Defect(
         "an executor that trusts its memory",
         "an executor does not read what its own cluster's agents told of delegates",

@@ -3,7 +3,7 @@
 import msgspec
 
 from mcs.simulation.drawing import draw, processes
-from mcs.simulation.plan import Accident, Job, Kill, Plan, Work
+from mcs.simulation.plan import Accident, Job, Kill, LossyWay, Plan, Work
 
 SEEDS = range(400)
 
@@ -26,6 +26,7 @@ def test_everything_is_drawn_by_some_seed():
     assert any(isinstance(item, Job) and item.size for plan in plans for item in plan.work)
     assert any(not plan.accidents for plan in plans)
     assert any(plan.damaging for plan in plans)
+    assert any(plan.adapter for plan in plans)
 
 
 def test_plans_make_sense():
@@ -35,6 +36,8 @@ def test_plans_make_sense():
         assert "source" in plan.clusters[0].roles
         assert all(item.at_s < plan.act_one_s for item in (*plan.work, *plan.accidents))
         assert all(item.process in names for item in plan.accidents if isinstance(item, Kill))
+        lossy = [item for item in plan.accidents if isinstance(item, LossyWay)]
+        assert plan.adapter or not lossy
         assert list(plan.work) == sorted(plan.work, key=lambda item: item.at_s)
 
 

@@ -42,7 +42,7 @@ def test_a_quiet_plan_runs_to_its_end():
 
 def test_a_run_is_the_same_in_any_process():
     """Strings hash otherwise in each of them, so sets would be walked in another order."""
-    seeds = ["3", "17", "44"]
+    seeds = ["3", "9", "17", "44"]  # the second one through the adapter for NATS
     told = []
     for number in ("1", "2"):
         environment = {**os.environ, "PYTHONHASHSEED": number}

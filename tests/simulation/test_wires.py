@@ -207,7 +207,7 @@ def test_questions_are_lost_or_come_twice():
 def test_snapshots_are_shared_and_now_and_then_damaged():
     async def main():
         desk = Desk()
-        snapshots = WiredSnapshots(desk.life, desk.log, desk.bucket, desk.weather)
+        snapshots = WiredSnapshots(desk.life, desk.log.connection, desk.bucket, desk.weather)
         for number in range(60):
             await snapshots.save(f"s{number}", SAVED)
         damaged = [name for name in await snapshots.names() if await snapshots.load(name) != SAVED]
