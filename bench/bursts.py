@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 import msgspec
 
@@ -60,7 +61,7 @@ class Bench:
     async def delete(self, names: list[str]) -> None:
         """Delete pods of c1, as fast as they can be sent."""
         await together(
-            [lambda name=name: self.clients["c1"].ask("DELETE", f"{PATH}/{name}") for name in names]
+            [partial(self.clients["c1"].ask, "DELETE", f"{PATH}/{name}") for name in names]
         )
 
     async def writes(self) -> Requests:
@@ -109,7 +110,7 @@ async def _round(bench: Bench, size: int, *, elected: bool, staged: bool) -> Rou
     async with bench.watches() as watches:
         pods = watches["c1"].pods
         begun = time.time()
-        await together([lambda name=name: create(name) for name in names])
+        await together([partial(create, name) for name in names])
         await watches["c1"].until(lambda: all(n in pods and pods[n].running for n in names))
         up_s = max(pods[name].running or 0 for name in names) - begun
         used = meter.read()
@@ -128,7 +129,7 @@ async def _round(bench: Bench, size: int, *, elected: bool, staged: bool) -> Rou
         begun = time.time()
         await bench.delete(names)
         for watch in watches.values():
-            await watch.until(lambda w=watch: w.count("gone") == len(w.pods))
+            await watch.until(watch.emptied)
         ends = [seen.gone or 0 for watch in watches.values() for seen in watch.pods.values()]
         await asyncio.sleep(SETTLE_S)
     await trace.close()

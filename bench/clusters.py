@@ -151,6 +151,14 @@ class Watch:
                 if self._task.done():
                     self._task.result()
 
+    def runs(self, name: str) -> bool:
+        """Whether a pod was seen to run."""
+        return name in self.pods and bool(self.pods[name].running)
+
+    def emptied(self) -> bool:
+        """Whether all pods that were seen are gone."""
+        return self.count("gone") == len(self.pods)
+
     def count(self, state: str) -> int:
         """How many pods were seen in a state."""
         return sum(getattr(pod, state) is not None for pod in self.pods.values())

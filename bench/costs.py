@@ -10,6 +10,7 @@ import msgspec
 
 from bench.clusters import Client
 from tools.federation import Federation
+from tools.nats import NatsServer
 from tools.processes import Process
 
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
@@ -52,7 +53,8 @@ class Use(msgspec.Struct, frozen=True):
 
 def processes(federation: Federation) -> dict[str, Process]:
     """All processes, by a name that tells what they are."""
-    named = {"mcs scheduler": federation.scheduler, "nats": federation.nats}
+    assert isinstance(federation.nats, NatsServer), "one server is measured"
+    named: dict[str, Process] = {"mcs scheduler": federation.scheduler, "nats": federation.nats}
     named |= {f"mcs agent {name}": agent for name, agent in federation.agents.items()}
     for name, plane in federation.planes.items():
         named |= {f"{part} {name}": process for part, process in plane.processes.items()}

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import AsyncExitStack
+from functools import partial
 
 from bench.bursts import NAMESPACE, PATH, REST_S, Bench, burst, delegates
 from bench.clusters import ENABLED, Client, pod
@@ -23,7 +24,6 @@ from mcs.names import Keys
 from tools.argo_example import ArgoExample
 from tools.federation import Federation
 
-NODES = {"cpu": "32", "memory": "128Gi", "pods": 250}
 CASES = ("webhook", "single", "burst", "argo")
 FILES = {"alone": "single-cluster-parallel", "elected": "multi-cluster-parallel"}
 
@@ -55,13 +55,13 @@ async def single(bench: Bench) -> None:
             for elected in (False, True):
                 (name,) = bench.names(1, elected=elected)
                 asked, done = await bench.create(name, elected=elected)
-                await watches["c1"].until(lambda n=name: n in pods and pods[n].running)
+                await watches["c1"].until(partial(watches["c1"].runs, name))
                 await asyncio.sleep(0.05)
                 await bench.delete([name])
                 for watch in watches.values():
-                    await watch.until(lambda w=watch: w.count("gone") == len(w.pods))
+                    await watch.until(watch.emptied)
                 if number >= 0:
-                    took[elected].append((pods[name].running - asked) * 1000)
+                    took[elected].append(((pods[name].running or 0) - asked) * 1000)
                     if elected:
                         answered[name] = asked, done
         _report(bench.report, "single: create to Running", took)
@@ -115,7 +115,7 @@ async def _pods(report: Report, cases: list[str], *, short: bool) -> None:
         federation = await stack.enter_async_context(Federation("c1", "c2"))
         bench = Bench(federation, report, short=short)
         for name, plane in federation.planes.items():
-            await plane.add_nodes(10, **NODES)
+            await plane.add_nodes(10, cpu="32", memory="128Gi", pods=250)
             home = {"apiVersion": "v1", "kind": "Namespace"}
             await plane.apply({**home, "metadata": {"name": NAMESPACE, "labels": ENABLED}})
             await plane.api.wait(
