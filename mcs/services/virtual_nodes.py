@@ -1,10 +1,13 @@
 """One Node in this cluster for each target, kept as it shall be whatever is done to it.
 
 A node is created with its target's first heartbeat, and goes a moment after the target was removed,
-when no proxy is bound to it any more; nothing else removes it. It is not ready only when the log
-says at its end that the target is lost, and never for the own name: an agent that hears nothing
-keeps what it last knew, for an outage of NATS must not evict anybody. Its lease is renewed as long
-as this agent lives and leads.
+when no proxy is bound to it any more; nothing else removes it. Should a proxy be bound to it later
+still, it is back until that one is gone, or the garbage collector of pods would delete the proxy
+(it gives a missing node 40 s: kube-controller-manager, pkg/controller/podgc).
+
+It is not ready only when the log says at its end that the target is lost, and never for the own
+name: an agent that hears nothing keeps what it last knew, for an outage of NATS must not evict
+anybody. Its lease is renewed as long as this agent lives and leads.
 
 Pods of others that land on it would wait there for ever, since nothing runs them; they are let go
 with grace 0. Their finalizers are respected.
@@ -116,9 +119,11 @@ class VirtualNodes:
     def _on_pod(self, role: Role, before: Pod | None, after: Pod | None) -> None:
         if role is Role.PROXY:
             pod = after or before
-            node = self._nodes.virtual.get((pod.spec.node_name if pod else "") or "")
-            if after is None and node is not None:
-                self._on_node(node, node)  # the last one may have gone
+            name = (pod.spec.node_name if pod else "") or ""
+            if after is None or (name and name not in self._nodes.virtual):
+                for target in self._standing.removed:
+                    if virtual_node(target) == name:
+                        self._queue.add(target)  # the last one may have gone, or one come late
         elif after is not None and after.spec.node_name in self._nodes.virtual:
             self._strays.add(after.metadata.uid)
 
@@ -130,7 +135,7 @@ class VirtualNodes:
         try:
             if heartbeat is not None:
                 return await self._keep(target, heartbeat, node)
-            if node is not None and target in self._standing.removed:
+            if target in self._standing.removed:
                 return await self._end(target, node)
         except (Conflict, NotFound) as error:
             _logger.info("virtual node for %s changed meanwhile: %s", target, error)
@@ -187,16 +192,21 @@ class VirtualNodes:
         self._shown_s[name] = now_s
         return None
 
-    async def _end(self, target: str, node: Node) -> float | None:
+    async def _end(self, target: str, node: Node | None) -> float | None:
         """Remove a removed target's node, once no proxy is bound to it; until then it is lost."""
+        bound = any(p.spec.node_name == virtual_node(target) for p in self._pods.proxies.values())
+        last = self._targets.heartbeat(target)
+        if node is None and bound and last is not None:
+            node = await self._create(target, last)
+        if node is None:
+            return None
+        if bound:
+            return await self._show(node, last, lost=True) if last is not None else None
         now_s = self._clock.monotonic()
         rest_s = self._ending_s.setdefault(target, now_s) + self._settings.stay_s - now_s
         if rest_s > 0:
             return rest_s
         name = node.metadata.name
-        if any(pod.spec.node_name == name for pod in self._pods.proxies.values()):
-            last = self._targets.heartbeat(target)
-            return await self._show(node, last, lost=True) if last else None
         await self._cluster.delete(NODES, name, uid=node.metadata.uid)
         self._shown_s.pop(name, None)
         self._ending_s.pop(target, None)

@@ -290,6 +290,26 @@ async def test_a_removed_clusters_node_waits_for_a_proxy_that_is_being_bound_to_
         assert await source.node(NODE)
 
 
+async def test_a_proxy_that_was_bound_too_late_has_its_node_back_until_it_is_gone_i7():
+    """Else the garbage collector of pods would delete it."""
+    async with Source().acting() as source:
+        epoch = source.join()
+        await source.becomes("True")
+        await source.create_proxy("a")
+        source.log.decide(ClusterRemoved(cluster="c2"), based_on=epoch + 1)
+        await source.is_gone()
+
+        await source.bind("a", NODE)
+
+        await source.becomes("False")
+        assert await source.lease()
+        await source.cluster.patch(
+            PODS, "a", {"metadata": {"finalizers": None}}, namespace="default"
+        )
+        await source.cluster.delete(PODS, "a", namespace="default", grace_s=0)
+        await source.is_gone()
+
+
 async def test_a_removed_cluster_that_is_back_at_once_keeps_its_node():
     settings = msgspec.structs.replace(QUICK, stay_s=60.0)
     async with Source(settings=settings).acting() as source:
