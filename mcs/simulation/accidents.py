@@ -154,7 +154,8 @@ def forged(item: BadFrame, broker: MemoryBroker) -> tuple[str, bytes] | None:
         return mine, codec.encode(last)
     if kind == 1 and last is not None:
         # A frame that nobody misses may do no harm; one that begins an account might.
-        events = (ResyncStarted(reason="forged"),) if last.number % 2 == 0 else last.events
+        begins = last.number % 2 == 0 or isinstance(last.events[0], ResyncStarted)
+        events = (ResyncStarted(reason="forged"),) if begins else last.events
         beyond = msgspec.structs.replace(last, number=last.number + 5, events=events)
         return mine, codec.encode(beyond)
     if kind == 2 and spoken:

@@ -150,9 +150,13 @@ def test_bad_frames_are_bad():
 
 
 def test_forged_frames_are_made_of_real_ones():
-    def frame(at, number, source="c1", epoch=1):
+    def frame(at, number, source="c1", epoch=1, event=None):
         frame = ObservationFrame(
-            source=source, epoch=epoch, channel="capacity", number=number, events=(Ticked(),)
+            source=source,
+            epoch=epoch,
+            channel="capacity",
+            number=number,
+            events=(event or Ticked(),),
         )
         return f"mcs.obs.{at}.capacity", codec.encode(frame)
 
@@ -169,7 +173,10 @@ def test_forged_frames_are_made_of_real_ones():
         assert beyond == frame("c1", 8)
         broker.store([frame("c1", 4)])
         begins = codec.decode_observation(*forged(items[1], broker))[0]
-        assert (begins.number, type(begins.events[0])) == (9, ResyncStarted)
+        assert (begins.number, begins.events[0]) == (9, ResyncStarted(reason="forged"))
+        broker.store([frame("c1", 5, event=ResyncStarted(reason="on request"))])
+        begins = codec.decode_observation(*forged(items[1], broker))[0]
+        assert (begins.number, begins.events[0]) == (10, ResyncStarted(reason="forged"))
         subject, data = misrouted
         assert subject == "mcs.obs.c1.capacity"
         frame_of_c2 = codec.decode_observation("mcs.obs.c2.capacity", data)[0]
