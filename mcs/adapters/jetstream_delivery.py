@@ -23,6 +23,7 @@ from nats.aio.subscription import Subscription
 
 from mcs.adapters.jetstream_api import Answer, ask, reading_error
 from mcs.adapters.jetstream_connection import Connection
+from mcs.adapters.jetstream_pulls import Pulls
 from mcs.errors import Unavailable
 from mcs.ports import Stored, Stream
 
@@ -64,8 +65,7 @@ class Delivery:
         """Broken because the stream's sequences jumped."""
         self.heard = 0
         """Counts messages of any kind, so that silence can be told."""
-        self.asked = 0
-        """Messages asked for that have not come."""
+        self.pulls = Pulls()
         self.waiting = 1
         """Messages that waited in the stream when the last one was sent."""
         self.counted = 0
@@ -75,6 +75,8 @@ class Delivery:
         if the reader is ``behind``, so that messages waited in the stream.
         """
         self.behind = True
+        self.looking = False
+        """Whether somebody asks where the stream begins: what comes meanwhile proves nothing."""
         self._connection = connection
         self._stream = stream
         self._subject = subject
@@ -110,14 +112,14 @@ class Delivery:
 
     async def pull(self, held: int, held_bytes: int) -> None:
         """Ask for more when there is room beside the ``held`` messages that wait to be taken."""
-        room = WINDOW - held - self.asked
+        room = WINDOW - held - self.pulls.open
         if self.broken or room < min(_PULL, WINDOW - held) or held_bytes > _HELD_BYTES:
             return
         most_bytes = max(_PULL_BYTES, 2 * self._connection.most_bytes)
         while room > 0 and not self.broken:
             batch = min(room, _PULL)
             room -= batch
-            self.asked += batch
+            self.pulls.send(batch)
             request = {
                 "batch": batch,
                 "max_bytes": most_bytes,
@@ -152,8 +154,8 @@ class Delivery:
 
     @property
     def caught_up(self) -> bool:
-        """Whether nothing waits in the stream, and what comes will be sent at once."""
-        return self.waiting == 0 and self.asked > 0
+        """Whether nothing waits in the stream, and what comes will surely be sent at once."""
+        return self.waiting == 0 and self.pulls.arrived > 0
 
     async def _arrived(self, message: Msg) -> None:
         if self.broken:
@@ -176,7 +178,7 @@ class Delivery:
             return
         self._delivered = number
         self.position = sequence
-        self.asked -= 1
+        self.pulls.take()
         self.behind = self.behind or not self.caught_up
         self._keep_floor()
         self._take(Stored(sequence, message.subject, time_ns, message.data))
@@ -184,9 +186,10 @@ class Delivery:
     def _status(self, headers: dict[str, str]) -> None:
         match headers.get("Status"):
             case "100":
+                self.pulls.hear()
                 self._heartbeat(headers)
             case "404" | "408" | "409" if "Nats-Pending-Messages" in headers:
-                self.asked -= int(headers["Nats-Pending-Messages"])  # this pull is over
+                self.pulls.take(int(headers["Nats-Pending-Messages"]))  # this pull is over
                 self._on_news()  # the reader's keeper pulls again
             case status:
                 self.stop(f"{status} {headers.get('Description', '')}")
@@ -204,5 +207,5 @@ class Delivery:
             self.stop(f"a heartbeat names sequence {last}, after {self.position}")
 
     def _keep_floor(self) -> None:
-        if not self.behind:
+        if not self.behind and not self.looking:
             self.floor = self.position

@@ -98,10 +98,10 @@ class JetStreamReader:
     async def _known(self, limit: int) -> int:
         """How many of the messages held may be handed out: nothing is missing before them."""
         delivery = self._delivery
-        if self._held and self._subject and delivery is not None and delivery.behind:
-            await self._check_nothing_was_trimmed(delivery)
         if not self._subject:
             return min(limit, len(self._held))
+        if self._held and delivery is not None and delivery.behind and not delivery.broken:
+            await self._check_nothing_was_trimmed(delivery)
         floor = self._floor if self._delivery is None else self._delivery.floor
         return sum(message.sequence <= floor for message in islice(self._held, limit))
 
@@ -199,7 +199,7 @@ class JetStreamReader:
                 async with asyncio.timeout(HEARTBEAT_S):
                     await self._news.wait()
             except TimeoutError:
-                silent = silent + 1 if delivery.heard == heard and delivery.asked > 0 else 0
+                silent = silent + 1 if delivery.heard == heard and delivery.pulls.open > 0 else 0
                 heard = delivery.heard
                 if silent >= _SILENT_LOOKS:
                     delivery.stop("silence")
@@ -218,16 +218,18 @@ class JetStreamReader:
 
     async def _check_nothing_was_trimmed(self, delivery: Delivery) -> None:
         seen, delivery.behind = delivery.position, not delivery.caught_up
+        delivery.looking = True
         try:
             answer = await stream_answer(self._connection, self._stream)
             self._check_beginning(answer.state.first_seq, delivery.floor)
-        except LogLost as error:
-            self._held.clear()
-            self._fail(error)
-        except Unavailable as error:
-            delivery.stop(str(error))  # the next one begins by looking
+        except LogError as error:
+            delivery.stop(str(error))  # the next one, if there is one, begins by looking
+            if isinstance(error, LogLost):
+                self._fail(error)
         else:
-            delivery.floor = max(delivery.floor, seen)
+            delivery.floor = seen if delivery.behind else delivery.position
+        finally:
+            delivery.looking = False
 
     async def _check_newest(self, first: int) -> None:
         newest = self._newest

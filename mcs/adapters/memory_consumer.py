@@ -67,10 +67,7 @@ class Consumer:
         self._inactive_s: float = config["inactive_threshold"] / _S
         self._next: int = config["opt_start_seq"]
         self._sent = 0
-        self._waiting = sum(
-            matches(self._subject, each.subject)
-            for each in stream.messages[max(0, self._next - stream.first) :]
-        )
+        self._waiting = self._count()
         self._pulls: deque[_Pull] = deque()
         self._loop = asyncio.get_running_loop()
         self._spoke_s = self._loop.time()
@@ -87,6 +84,10 @@ class Consumer:
         """There is one more message."""
         self._waiting += matches(self._subject, message.subject)
         self._serve()
+
+    def trimmed(self) -> None:
+        """Some of those that wait may be gone."""
+        self._waiting = self._count()
 
     def end(self) -> None:
         """Be deleted, and say so to who waits."""
@@ -111,6 +112,11 @@ class Consumer:
                 subject=message.subject,
                 reply=f"$JS.ACK.{self.stream}.{self._name}.1.{numbers}",
             )
+
+    def _count(self) -> int:
+        stream = self._messages
+        rest = stream.messages[max(0, self._next - stream.first) :]
+        return sum(matches(self._subject, each.subject) for each in rest)
 
     def _take(self) -> Stored | None:
         """The next message of ours; what was trimmed, or is missing, is passed over."""

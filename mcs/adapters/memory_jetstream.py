@@ -64,8 +64,11 @@ class MemoryJetStream:
             if consumer.stream is stream:
                 consumer.stored(message)
 
-    def trimmed(self, stream: Stream, first: int) -> None:
-        """See ``memory_log.Observer``; consumers pass over what is not there."""
+    def trimmed(self, stream: Stream, first: int) -> None:  # noqa: ARG002 (they see by themselves)
+        """See ``memory_log.Observer``."""
+        for consumer in self.consumers.values():
+            if consumer.stream is stream:
+                consumer.trimmed()
 
     def lost(self, stream: Stream, last: int) -> None:  # noqa: ARG002 (all look again)
         """See ``memory_log.Observer``."""

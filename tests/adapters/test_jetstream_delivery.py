@@ -123,15 +123,15 @@ async def test_a_pull_that_ended_is_asked_for_again():
     case = Case()
     await case.delivery.pull(0, 0)
     assert [pull["batch"] for pull in case.connection.pulls] == [1000, 1000, 1000]
-    assert case.delivery.asked == WINDOW
+    assert case.delivery.pulls.open == WINDOW
     await case.message(1, 1)
     for code in (408, 409, 404):
         await case.status(code, Nats_Pending_Messages=333, Nats_Pending_Bytes=0)
-    assert (case.delivery.asked, case.news, case.delivery.broken) == (WINDOW - 1000, 3, "")
+    assert (case.delivery.pulls.open, case.news, case.delivery.broken) == (WINDOW - 1000, 3, "")
     await case.delivery.pull(1, 4)
-    assert case.delivery.asked == WINDOW - 1000  # not yet worth a pull
+    assert case.delivery.pulls.open == WINDOW - 1000  # not yet worth a pull
     await case.delivery.pull(0, 0)
-    assert case.delivery.asked == WINDOW
+    assert case.delivery.pulls.open == WINDOW
 
 
 async def test_nothing_is_asked_for_without_room():
@@ -159,7 +159,7 @@ async def test_a_pull_without_a_connection_breaks_the_delivery():
 async def test_being_behind_is_remembered_until_it_was_looked_into():
     case = Case(subject="x", after=3)
     case.delivery.behind = False
-    case.delivery.asked = 100
+    case.delivery.pulls.send(100)
     await case.message(4, 1, pending=0)
     assert (case.delivery.behind, case.delivery.floor) == (False, 4)
     await case.message(5, 2, pending=7)

@@ -208,7 +208,7 @@ async def test_what_nobody_takes_does_not_pile_up(tmp_path):
         await fill(log, WINDOW + 2_000)
         await until(lambda: len(reader._held) == WINDOW)
         assert reader._delivery is not None
-        assert reader._delivery.asked == 0
+        assert reader._delivery.pulls.open == 0
         assert len(await read_to(reader, WINDOW + 2_000)) == WINDOW + 2_000
         await log.close()
 
@@ -220,7 +220,7 @@ async def test_large_messages_are_held_by_bytes(tmp_path):
             await log.append([("mcs.dec.a.b", b"x" * 900_000)])
         reader = await log.read(DEC)
         await until(lambda: reader._held)
-        await until(lambda: reader._delivery.asked == 0)  # it asks for no more
+        await until(lambda: reader._delivery.pulls.open == 0)  # it asks for no more
         assert 8 * 2**20 < reader._held_bytes < 21 * 2**20
         assert [m.sequence for m in await read_to(reader, 60)] == list(range(1, 61))
         await log.close()

@@ -17,6 +17,7 @@ from mcs.simulation.loop import VirtualClock, run_virtually
 
 DEC = Stream.DECISIONS
 RATES = st.sampled_from([0.0, 0.1, 0.4])
+SUBJECTS = st.sampled_from(["", "mcs.dec.c1.*"])
 
 
 class Way:
@@ -46,6 +47,10 @@ class Bench:
         self.broker = MemoryBroker(VirtualClock())
         self.server = MemoryNats(self.broker)
         self.client = self.server.client(**options)
+
+    @property
+    def first(self):
+        return self.broker.streams[DEC].first
 
     async def connect(self):
         connection = self.client.connect(answer_timeout_s=2.0)
@@ -233,3 +238,74 @@ def test_a_filtered_reader_gives_nothing_that_may_lie_beyond_a_trim_while_it_can
         await log.close()
 
     run_virtually(run())
+
+
+def test_what_comes_while_a_reader_asks_does_not_vouch_for_what_came_before(monkeypatch):
+    monkeypatch.setattr("mcs.adapters.jetstream_delivery.WINDOW", 4)
+    monkeypatch.setattr("mcs.adapters.jetstream_delivery._PULL", 1)
+
+    async def run():
+        late = {"s": 0.0}
+        bench = Bench(way=lambda subject: (late["s"] * (subject.count(".") == 3),))  # answers
+        log = await bench.connect()
+        reader = await log.read(DEC, subject="mcs.dec.c1.*")
+        for number in range(1, 8):
+            bench.broker.store([("mcs.dec.c1.s", b"%d" % number)])
+        await asyncio.sleep(0.1)
+        late["s"] = 0.1
+        reading = asyncio.create_task(reader.next(limit=3))
+        await asyncio.sleep(0.05)
+        bench.broker.trim(DEC, 7)  # just after the stream's beginning was told
+        found = await reading
+        reading = asyncio.create_task(reader.next())
+        await asyncio.sleep(0.05)
+        bench.broker.store([("mcs.dec.c1.s", b"8")])
+        with contextlib.suppress(LogLost):
+            found += await reading
+        await read_until_lost(reader, found)
+        assert [each.data for each in found] == [b"1", b"2", b"3", b"4"]
+        await log.close()
+
+    run_virtually(run())
+
+
+@given(seed=st.integers(0, 2**32), lost=RATES, doubled=RATES, late=RATES, subject=SUBJECTS)
+@settings(max_examples=200)
+def test_whatever_is_trimmed_a_reader_skips_nothing(seed, lost, doubled, late, subject):
+    async def run():
+        way, random = Way(seed, lost=lost, doubled=doubled, late=late), Random(seed + 1)
+        bench, stored, found = Bench(way=way), [], []
+        log = await bench.connect()
+        reader = await log.read(DEC, subject=subject)
+
+        async def read():
+            while True:
+                found.extend(await reader.next(limit=random.randint(1, 4)))
+                await asyncio.sleep(random.choice((0.0, 0.0, 0.5, 3.0)))
+
+        reading = asyncio.create_task(read())
+        for _ in range(30):
+            bench.store(random.randint(1, 6))
+            stored += bench.broker.streams[DEC].messages[len(stored) - bench.first + 1 :]
+            await asyncio.sleep(random.choice((0.0, 0.01, 0.3, 2.0)))
+            match random.randrange(8):
+                case 0:
+                    bench.client.cut()
+                    await asyncio.sleep(random.uniform(0, 3))
+                    bench.client.mend()
+                case 1 | 2:
+                    bench.broker.trim(DEC, random.randint(bench.first, len(stored) + 1))
+                case _:
+                    pass
+        way.bad = False
+        await asyncio.sleep(300)
+        wanted = [each for each in stored if not subject or each.subject == "mcs.dec.c1.s"]
+        assert found == wanted[: len(found)]
+        assert len(found) == len(wanted) or isinstance(reading.exception(), LogLost)
+        reading.cancel()
+        await log.close()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mcs.adapters.jetstream_delivery.WINDOW", 4)
+        patch.setattr("mcs.adapters.jetstream_delivery._PULL", 1)
+        run_virtually(run())
