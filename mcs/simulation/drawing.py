@@ -52,6 +52,7 @@ _DAMAGED: Final = 40  # one plan in so many loses acknowledged messages
 _CALM: Final = 25  # one in so many has no accidents
 _CROWDED: Final = 0.4  # of the plans, things happen close to each other
 _ADAPTER: Final = 0.05  # of the plans, processes use the adapter for NATS
+_MIXED: Final = 0.1  # of the plans, members of a gang ask for different things
 _BAD_FIRST: Final = 0.1  # of the processes, appends fail from their first start on
 _BAD_AGAIN: Final = 0.4  # of those that were killed, from their next one
 
@@ -64,7 +65,7 @@ def draw(seed: int) -> Plan:
     act_one_s = shape.uniform(20, 45)
     work = [
         *_Work(_random(seed, "work"), clusters, act_one_s).all(),
-        *_Work(_random(seed, "gangs"), clusters, act_one_s).gangs(),
+        *_mixed(_random(seed, "gang shapes"), _Work(_random(seed, "gangs"), clusters, act_one_s)),
         *_Work(_random(seed, "grouped jobs"), clusters, act_one_s).grouped(),
     ]
     crowd = _crowd(_random(seed, "crowd"), act_one_s)
@@ -105,6 +106,15 @@ def processes(clusters: tuple[ClusterPlan, ...], schedulers: int) -> list[str]:
 
 def _random(seed: int, what: str) -> Random:
     return Random(f"{seed}/{what}")  # noqa: S311 (repeatable chance is the point)
+
+
+def _mixed(random: Random, work: _Work) -> tuple[Work, ...]:
+    """The gangs of ``work``, of two shapes if it comes to that."""
+    gangs = work.gangs()
+    if random.random() >= _MIXED:
+        return gangs
+    asks = random.choice((100, 300, 800))
+    return tuple(msgspec.structs.replace(gang, other_milli=asks) for gang in gangs)
 
 
 def _crowd(random: Random, act_s: float) -> Crowd | None:

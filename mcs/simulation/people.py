@@ -96,13 +96,16 @@ class People:
         for number, name in enumerate(names):
             if isinstance(item, Gang) and number == item.count - item.late:
                 await self._act_one.wait(item.late_s)
-            await self._insist(place, self._pod(item, name))
+            other = number % 2 and isinstance(item, Gang) and item.other_milli
+            await self._insist(place, self._pod(item, name, milli=other or item.milli))
         if item.gate_s:
             await self._act_one.wait(item.gate_s)
             for name in names:
                 await self._ungate(place, name)
 
-    def _pod(self, item: Burst | Job, name: str, *, exit_code: int = 0) -> dict[str, Any]:
+    def _pod(
+        self, item: Burst | Job, name: str, *, milli: int, exit_code: int = 0
+    ) -> dict[str, Any]:
         keys = self._world.keys
         annotations = {keys.elect: "", RUN_FOR: f"{item.run_s:g}"}
         spec: dict[str, Any] = {"restartPolicy": "Never", "terminationGracePeriodSeconds": 2}
@@ -129,7 +132,7 @@ class People:
                 "tolerationSeconds": stay_s,
             }
         ]
-        resources = {"requests": {"cpu": f"{item.milli}m", "memory": "16Mi"}}
+        resources = {"requests": {"cpu": f"{milli}m", "memory": "16Mi"}}
         spec["containers"] = [{"name": "main", "image": "work", "resources": resources}]
         return {"metadata": {"name": name, "annotations": annotations}, "spec": spec}
 
@@ -139,7 +142,7 @@ class People:
         for attempt in range(100):
             name = f"{job.name}-{number}-{attempt}"
             code = 1 if failures < job.failures else 0
-            uid = await self._insist(place, self._pod(job, name, exit_code=code))
+            uid = await self._insist(place, self._pod(job, name, milli=job.milli, exit_code=code))
             phase = await self._end_of(place, name, uid)
             if phase == "Succeeded":
                 return

@@ -68,13 +68,14 @@ class Burst(Item, frozen=True, kw_only=True):
 
 class Gang(Burst, frozen=True, kw_only=True):
     """A burst of which ``size`` pods are placed all or none, in one cluster or ``spread``; the last
-    ``late`` ones are created ``late_s`` after the others.
+    ``late`` ones are created ``late_s`` after the others; every second one asks ``other_milli``.
     """
 
     size: int
     spread: bool = False
     late: int = 0
     late_s: float = 0.0
+    other_milli: int = 0
 
 
 class Job(Item, frozen=True, kw_only=True):

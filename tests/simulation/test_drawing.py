@@ -3,7 +3,7 @@
 import msgspec
 
 from mcs.simulation.drawing import draw, processes
-from mcs.simulation.plan import Accident, Job, Kill, LossyWay, Plan, Work
+from mcs.simulation.plan import Accident, Gang, Job, Kill, LossyWay, Plan, Work
 
 SEEDS = range(400)
 
@@ -27,6 +27,7 @@ def test_everything_is_drawn_by_some_seed():
     assert any(not plan.accidents for plan in plans)
     assert any(plan.damaging for plan in plans)
     assert any(plan.adapter for plan in plans)
+    assert any(isinstance(item, Gang) and item.other_milli for plan in plans for item in plan.work)
 
 
 def test_plans_make_sense():

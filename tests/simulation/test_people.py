@@ -96,6 +96,17 @@ def test_a_gang_waits_for_those_of_it_that_come_late():
     played(scene)
 
 
+def test_members_of_a_gang_may_ask_for_different_things():
+    async def scene(world, people):
+        shape = {"count": 4, "size": 4, "milli": 100, "run_s": 50}
+        await people.do(Gang(at_s=0, cluster="c1", name="g", other_milli=300, **shape))
+        made = await pods(world, "c1")
+        asks = [made[f"g-{n}"].spec.containers[0].resources.requests["cpu"] for n in range(4)]
+        assert asks == ["100m", "300m", "100m", "300m"]
+
+    played(scene)
+
+
 @pytest.mark.parametrize("size", [0, 2])
 def test_a_job_replaces_what_fails_until_it_is_complete(size):
     """One of a group is waited for by nobody, since its company may never come."""

@@ -16,19 +16,24 @@ PARTLY = "not enough room for the whole group"
 
 
 class Gang(NamedTuple):
-    """A group as it is now: ``lacking`` members are to be placed at once, ``ready`` ones wait for
-    it. ``led``: the cluster that they follow the others to, or nothing.
+    """A group as it is now: ``lacking`` members are to be placed at once, ``waiting`` ones are
+    ready for it. ``led``: the cluster that they follow the others to, or nothing.
     """
 
     size: int
     spread: bool
     lacking: int
-    ready: int
+    waiting: tuple[Life, ...]
     led: str
+
+    @property
+    def ready(self) -> int:
+        """How many wait to be placed."""
+        return len(self.waiting)
 
 
 class Gangs:
-    """The groups of all clusters. Their pods are taken to be of one shape each."""
+    """The groups of all clusters."""
 
     def __init__(self, sightings: Sightings, rooms: Rooms, keys: Keys) -> None:
         self._sightings, self._rooms, self._keys = sightings, rooms, keys
@@ -46,8 +51,12 @@ class Gangs:
             and not (each.gone or each.deleting)
         ]
         homes = {each.uid: self._home(each) for each in members}
-        served = [each for each in members if each.ended or homes[each.uid]]
-        gated = [each for each in members if each.manifest["spec"].get("schedulingGates")]
+        served = {each.uid for each in members if each.ended or homes[each.uid]}
+        waiting = [
+            each
+            for each in members
+            if each.uid not in served and not each.manifest["spec"].get("schedulingGates")
+        ]
         size, spread = int(notes[keys.group_size]), notes.get(keys.group_placement) == SPREAD
         running = Counter(home for home in homes.values() if home)
         follows = running and not spread and keys.clustername not in notes
@@ -55,12 +64,15 @@ class Gangs:
             size=size,
             spread=spread,
             lacking=max(size - len(served), 0),
-            ready=len(members) - len(served) - len(gated),
+            waiting=tuple(waiting),
             led=min(running, key=lambda name: (-running[name], name)) if follows else "",
         )
 
     def has_room(self, gang: Gang, spec: Json, clusters: Sequence[str]) -> bool:
-        """Whether those that lack fit into one of the clusters, or all of them if it is spread."""
+        """Whether so many of ``spec`` as lack fit into one of the clusters, or all of them if the
+        group is spread. Where ``spec`` asks for most, the whole of it surely fits then, in whatever
+        order its members are placed; where it does not, it may fit all the same.
+        """
         copies = [self._rooms.copies(name, spec) for name in clusters]
         return (sum(copies) if gang.spread else max(copies, default=0)) >= gang.lacking
 

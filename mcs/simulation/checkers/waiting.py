@@ -11,9 +11,10 @@ import msgspec
 from mcs.names import VIRTUAL_NODE_PREFIX, Keys
 from mcs.projections.membership import Member
 from mcs.projections.state import State
+from mcs.quantities import CPU
 from mcs.simulation.checkers.gangs import INCOMPLETE, PARTLY, Gang, Gangs
 from mcs.simulation.checkers.orders import Orders
-from mcs.simulation.checkers.rooms import Rooms
+from mcs.simulation.checkers.rooms import Rooms, asked
 from mcs.simulation.checkers.sightings import Json, Life, Sightings
 
 REASONS: Final = {"WaitingForCluster", "WaitingForDelegate", "DelegateRejected"}
@@ -122,7 +123,9 @@ class Waiting:
         """Whether the whole of a group finds its place there, or in all open clusters if spread."""
         targets = self._targets() if gang.spread else {cluster: self._targets()[cluster]}
         clusters = [name for name, each in targets.items() if not self._closed(proxy, each, pin)]
-        return self._gangs.has_room(gang, self._spec(proxy), clusters)
+        waiting = (self._spec(each) for each in (proxy, *gang.waiting))
+        largest = max(waiting, key=lambda spec: asked(spec).get(CPU, 0))
+        return self._gangs.has_room(gang, largest, clusters)
 
     def _closed(self, proxy: Life, member: Member, pin: str) -> str:
         """Why a cluster takes no pod of this proxy, whatever is free there; or nothing."""
