@@ -17,10 +17,11 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import mcs
-from mcs.errors import ClusterError, Deposed, McsError, Unavailable
+from mcs.errors import ClusterError, Deposed, LogLost, McsError, Unavailable
 from mcs.events import subjects
 from mcs.events.observations import ClusterJoined
 from mcs.names import Keys
@@ -137,6 +138,9 @@ class Agent:
         except* (Deposed, Unavailable, ClusterError) as group:
             for error in _leaves(group):
                 _logger.warning("%s stands by again: %s", settings.cluster, error)
+        except* LogLost:
+            await self._lease.keep()  # or the next one would not know what is missing
+            raise
         finally:
             self.member = None
         # Not when cancelled, or when an error ends the process: the Lease runs out then.
@@ -151,7 +155,7 @@ class Agent:
         """One term: ends by an error, or when the agent is stopped."""
         async with asyncio.TaskGroup() as term:
             holding = term.create_task(self._lease.hold())
-            logs = KnownLogs(self._log, self._lease)
+            logs = KnownLogs(self._log, self._lease, self._clock)
             await logs.check()
             epoch = await self._unless_stopped(self._join())
             publisher = Publisher(
@@ -162,6 +166,7 @@ class Agent:
                 joined=epoch.digest,
                 backlog_bytes=self.settings.backlog_bytes,
             )
+            publisher.on_stored = partial(logs.note, Stream.OBSERVATIONS)
             publishing = term.create_task(publisher.run())
             self.member = self._member(epoch, publisher, logs)
             serving = term.create_task(self._serve(self.member, epoch, logs))
@@ -233,16 +238,19 @@ class Agent:
             identity=logs.identities[Stream.DECISIONS],
         )
         beats = Heartbeats(member.publisher, observer, everybody, kubernetes=epoch.join.kubernetes)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(watch_succession(self._log, name, epoch))
-            tasks.create_task(watch_removal(everybody, name, epoch))
-            tasks.create_task(logs.watch(self._clock, settings.heartbeat_s))
-            tasks.create_task(beats.run(self._clock, settings.heartbeat_s))
-            tasks.create_task(answer_resyncs(self._requests, name, observer.ask))
-            for service in self._services:
-                tasks.create_task(service(member))
-            tasks.create_task(member.standing.run())
-            tasks.create_task(observer.run())  # last: by now the others have subscribed
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(watch_succession(self._log, name, epoch))
+                tasks.create_task(watch_removal(everybody, name, epoch))
+                tasks.create_task(logs.watch(settings.heartbeat_s))
+                tasks.create_task(beats.run(self._clock, settings.heartbeat_s))
+                tasks.create_task(answer_resyncs(self._requests, name, observer.ask))
+                for service in self._services:
+                    tasks.create_task(service(member))
+                tasks.create_task(member.standing.run())
+                tasks.create_task(observer.run())  # last: by now the others have subscribed
+        finally:
+            logs.note(Stream.DECISIONS, beats.last())
 
     async def _unless_stopped(self, work: Coroutine[Any, Any, T]) -> T:
         """The result of ``work``. Raises _StoppedError: ``stop`` was called first."""

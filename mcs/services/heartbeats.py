@@ -61,10 +61,11 @@ class Heartbeats:
             nodes=summary.nodes,
             pods=summary.pods,
             resyncs=dict(self._observer.resyncs),
-            decision=self._last(),
+            decision=self.last(),
         )
 
-    def _last(self) -> Last:
+    def last(self) -> Last:
+        """The last decision read."""
         told = self._observer.told
         read = [self._everybody.last, *([told.decisions.last] if told else [])]
         return max(read, key=lambda last: last.sequence)

@@ -3,28 +3,46 @@
 Another log under the same address, or one that was restored from an old backup, would look like
 decisions to delete what runs here. So an agent compares each stream's identity and end with what
 the Lease remembers, before it joins and while it leads, and stops when they do not fit. The digest
-of the last message is remembered too, since a log that lost its end may have grown again.
+of the last message is remembered too, since a log that lost its end may have grown again. What the
+agent was told to be stored, and what it had read when it ends, counts as known.
 """
 
 from __future__ import annotations
 
 import logging
+from typing import Final
 
 from mcs.errors import LogLost, Unavailable
+from mcs.events.event import Last
 from mcs.events.frames import digest
-from mcs.ports import Clock, EventLog, Stream
+from mcs.ports import Clock, EventLog, Stream, StreamInfo
 from mcs.services.leadership import KnownLog, Leadership
 from mcs.services.log_ends import check_ends
 
+RESTART_S: Final = 0.5  # no server ends and is there again in less
 _logger = logging.getLogger(__name__)
 
 
 class KnownLogs:
     """Compares ``log`` with what ``lease`` remembers. ``identities``: of each stream, checked."""
 
-    def __init__(self, log: EventLog, lease: Leadership) -> None:
+    def __init__(self, log: EventLog, lease: Leadership, clock: Clock) -> None:
         self.identities: dict[Stream, str] = {}
-        self._log, self._lease = log, lease
+        self._log, self._lease, self._clock = log, lease, clock
+        self._noted_s: dict[Stream, float] = {}
+        self._doubted: dict[Stream, list[KnownLog]] = {stream: [] for stream in Stream}
+
+    def note(self, stream: Stream, last: Last) -> None:
+        """Something was read, or acknowledged, that must stay. What was known before it is compared
+        once more if a server may have been started again in between.
+        """
+        known, now_s = self._lease.known.get(stream), self._clock.monotonic()
+        if known is None or last.sequence <= known.position:
+            return
+        if now_s - self._noted_s.get(stream, 0.0) > RESTART_S:
+            self._doubted[stream].append(known)
+        self._noted_s[stream] = now_s
+        self._lease.remember(stream, KnownLog(known.identity, last.sequence, last.digest))
 
     async def check(self) -> None:
         """Compare now, and have the Lease remember what is there.
@@ -35,40 +53,47 @@ class KnownLogs:
         """
         # Decisions first: they name observations, not the other way round.
         order = Stream.DECISIONS, Stream.OBSERVATIONS
+        before = dict(self._lease.known)  # what is noted from now on may be newer than what we see
+        doubted = {stream: list(self._doubted[stream]) for stream in order}
         streams = {stream: await self._log.info(stream) for stream in order}
         for stream, info in streams.items():
-            known = self._lease.known.get(stream, KnownLog(info.identity))
-            remedy = f"if that is meant to be, delete the Lease {self._lease.name} and start again"
-            if info.identity != known.identity:
-                raise LogLost(
-                    f"{stream} is another stream ({info.identity}) than the one that this "
-                    f"cluster's agents knew ({known.identity}); {remedy}"
-                )
-            if info.last < known.position:
-                raise LogLost(
-                    f"{stream} ends at {info.last}, but this cluster's agents knew "
-                    f"{known.position}: acknowledged events are lost; restore NATS from its "
-                    f"backup, or, {remedy}"
-                )
-            if known.digest and known.position >= info.first:
-                found = await self._digest(stream, known.position)
-                if found != known.digest:
-                    raise LogLost(
-                        f"{stream} {known.position} is not the message that this cluster's agents "
-                        "knew there: the log lost acknowledged events and grew again; restore "
-                        f"NATS from its backup, or, {remedy}"
-                    )
+            for known in (*doubted[stream], before.get(stream, KnownLog(info.identity))):
+                await self._compare(stream, info, known)
             last = await self._digest(stream, info.last)
+            del self._doubted[stream][: len(doubted[stream])]
             self.identities[stream] = info.identity
-            self._lease.remember(stream, KnownLog(info.identity, info.last, last))
+            if stream not in before or info.last >= self._lease.known[stream].position:
+                self._lease.remember(stream, KnownLog(info.identity, info.last, last))
         await check_ends(self._log, streams)
+
+    async def _compare(self, stream: Stream, info: StreamInfo, known: KnownLog) -> None:
+        remedy = f"if that is meant to be, delete the Lease {self._lease.name} and start again"
+        if info.identity != known.identity:
+            raise LogLost(
+                f"{stream} is another stream ({info.identity}) than the one that this "
+                f"cluster's agents knew ({known.identity}); {remedy}"
+            )
+        if info.last < known.position:
+            raise LogLost(
+                f"{stream} ends at {info.last}, but this cluster's agents knew "
+                f"{known.position}: acknowledged events are lost; restore NATS from its "
+                f"backup, or, {remedy}"
+            )
+        if known.digest and known.position >= info.first:
+            found = await self._digest(stream, known.position)
+            if found != known.digest:
+                raise LogLost(
+                    f"{stream} {known.position} is not the message that this cluster's agents "
+                    "knew there: the log lost acknowledged events and grew again; restore "
+                    f"NATS from its backup, or, {remedy}"
+                )
 
     async def _digest(self, stream: Stream, sequence: int) -> str:
         """The digest of a message; empty: it is not there."""
         stored = await self._log.get(stream, sequence)
         return "" if stored is None else digest(stored.subject, stored.data)
 
-    async def watch(self, clock: Clock, every_s: float) -> None:
+    async def watch(self, every_s: float) -> None:
         """Compare now and every ``every_s`` seconds until cancelled; an outage proves nothing.
 
         Raises:
@@ -79,4 +104,4 @@ class KnownLogs:
                 await self.check()
             except Unavailable as error:
                 _logger.warning("the logs cannot be compared now: %s", error)
-            await clock.sleep(every_s)
+            await self._clock.sleep(every_s)

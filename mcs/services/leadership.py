@@ -52,6 +52,7 @@ class Leadership:
         self.known: dict[Stream, KnownLog] = {}
         self._cluster, self._clock, self._settings = cluster, clock, settings
         self._annotation = keys.key(_LOGS)
+        self._uid = ""  # the Lease's
         self._renewed_s: float | None = None  # monotonic, before the renewal was sent
         self._seen: tuple[LeaseSpec, float] | None = None  # a foreign claim, and since when
         self._holder = ""
@@ -94,6 +95,11 @@ class Leadership:
                 self._renewed_s = None
                 raise Deposed(f"the Lease was not renewed for {self._settings.renew_s} s")
 
+    async def keep(self) -> None:
+        """Write down what is remembered now, for the next one. Never raises."""
+        if self.held():
+            await self._try(reading=False)
+
     async def release(self) -> None:
         """Let somebody else lead at once. Never raises; the Lease runs out anyway."""
         if not self.held():
@@ -132,6 +138,7 @@ class Leadership:
             return False
         if reading:
             self._recall(lease)
+        self._uid = lease.metadata.uid
         await self._write(lease, self._spec(lease.spec))
         return True
 
@@ -142,11 +149,20 @@ class Leadership:
         return now_s >= self._seen[1] + (spec.lease_duration_seconds or self._settings.duration_s)
 
     def _recall(self, lease: Lease) -> None:
+        """Know what the Lease does, and what this process knew beyond that when it led before; but
+        not of another Lease: people deleted that one, so that it is forgotten.
+        """
         text = (lease.metadata.annotations or {}).get(self._annotation, "{}")
         try:
-            self.known = msgspec.json.decode(text, type=dict[Stream, KnownLog])
+            known = msgspec.json.decode(text, type=dict[Stream, KnownLog])
         except msgspec.DecodeError as error:
             _logger.warning("what the Lease knows of the logs cannot be read: %s", error)
+            return
+        for stream, mine in self.known.items() if lease.metadata.uid == self._uid else ():
+            theirs = known.setdefault(stream, mine)
+            if theirs.identity == mine.identity and theirs.position < mine.position:
+                known[stream] = mine
+        self.known = known
 
     def _spec(self, before: LeaseSpec) -> dict[str, object]:
         now = timestamp(self._clock.now())

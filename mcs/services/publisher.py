@@ -26,6 +26,7 @@ import msgspec
 from mcs.errors import TooLarge, Unavailable, Uncertain
 from mcs.events import codec, subjects
 from mcs.events.dialects import as_of
+from mcs.events.event import Last
 from mcs.events.frames import FRAME_BYTES, SCHEMA, ObservationFrame, digest
 from mcs.events.observations import Observation, ResyncStarted
 from mcs.ports import Clock, EventLog
@@ -44,7 +45,8 @@ class Publisher:
 
     ``joined`` is the digest of the frame that holds the epoch's ``ClusterJoined``: number 0 of the
     channel ``cluster``, which is appended before there is a publisher. ``on_open`` is told of each
-    channel that began without being asked to: somebody owes it a full account.
+    channel that began without being asked to: somebody owes it a full account. ``on_stored`` is
+    told of each frame that the log has acknowledged.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Publisher:
         self._log, self._clock, self._cluster = log, clock, cluster
         self._next: dict[str, tuple[int, str]] = {subjects.CLUSTER: (1, joined)}
         self.on_open: Callable[[str], None] = _nobody
+        self.on_stored: Callable[[Last], None] = _nobody
         self._opened = {subjects.CLUSTER}
         self._schema = SCHEMA
         self._queue: deque[_Batch] = deque()
@@ -170,7 +173,9 @@ class Publisher:
         except TooLarge as error:
             self._split(batch, error)
             return
-        self._next[batch.channel] = number + 1, digest(subject, data)
+        last = Last(sequence=sequence, digest=digest(subject, data))
+        self._next[batch.channel] = number + 1, last.digest
+        self.on_stored(last)
         batch.settle(sequence)
 
     async def _append(self, subject: str, data: bytes) -> int:
@@ -214,7 +219,7 @@ class Publisher:
         self._queue.clear()
 
 
-def _nobody(_channel: str) -> None:
+def _nobody(_: object) -> None:
     """Nobody listens."""
 
 

@@ -34,7 +34,8 @@ class Kubelet:
         self._cluster, self._clock, self._nodes = cluster, clock, nodes
         self._lives: dict[str, asyncio.Task[None]] = {}
         self._stopping: set[str] = set()
-        self._ended: set[str] = set()
+        self._exits: dict[str, dict[str, Any]] = {}  # how containers ended; that never changes
+        self._told: set[str] = set()  # the API server knows
         self._reflector = Reflector(cluster, PODS, clock, self)
 
     async def run(self) -> None:
@@ -74,7 +75,8 @@ class Kubelet:
 
     def _end(self, uid: str) -> None:
         self._stopping.discard(uid)
-        self._ended.discard(uid)
+        self._exits.pop(uid, None)
+        self._told.discard(uid)
         task = self._lives.pop(uid, None)
         if task is not None:
             task.cancel()
@@ -99,7 +101,8 @@ class Kubelet:
     async def _stop(self, pod: Pod) -> None:
         grace = pod.metadata.deletion_grace_period_seconds or 0
         if pod.status.phase in {"Pending", "Running"}:
-            await self._clock.sleep(min(grace, STOP_MAX_S))
+            if pod.metadata.uid not in self._exits:
+                await self._clock.sleep(min(grace, STOP_MAX_S))
             await self._finish(pod, SIGTERM, pod.status.start_time)
         await self._insist(
             lambda: self._cluster.delete(
@@ -112,14 +115,15 @@ class Kubelet:
         )
 
     async def _finish(self, pod: Pod, code: int, started: str | None) -> None:
-        if pod.metadata.uid in self._ended:  # by itself, just before it was asked to
+        uid, now = pod.metadata.uid, timestamp(self._clock.now())
+        if uid in self._told:  # by itself, just before it was asked to
             return
-        now = timestamp(self._clock.now())
-        reason = "Error" if code else "Completed"
         times = {"startedAt": started or now, "finishedAt": now}
-        state = {"terminated": {"exitCode": code, "reason": reason, **times}}
-        await self._report(pod, "Failed" if code else "Succeeded", state, started or now)
-        self._ended.add(pod.metadata.uid)
+        reason = "Error" if code else "Completed"
+        exit = self._exits.setdefault(uid, {"exitCode": code, "reason": reason, **times})
+        phase = "Failed" if exit["exitCode"] else "Succeeded"
+        await self._report(pod, phase, {"terminated": exit}, exit["startedAt"])
+        self._told.add(uid)
 
     async def _report(self, pod: Pod, phase: str, state: Mapping[str, Any], started: str) -> None:
         status = pod_status(pod, phase, state, started, timestamp(self._clock.now()))

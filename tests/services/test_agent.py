@@ -19,6 +19,7 @@ from mcs.events.observations import (
     DelegateGone,
     DelegateObserved,
     ResyncStarted,
+    Ticked,
 )
 from mcs.objects.kinds import LEASES, NODES, PODS
 from mcs.ports import Stream
@@ -220,6 +221,32 @@ async def test_a_stopped_agent_leaves_what_it_knew_of_the_log_to_its_last_word()
         with pytest.raises(ExceptionGroup) as error:
             await world.runs[second]
         assert error.group_contains(LogLost, match=f"knew {end}")
+
+
+@pytest.mark.parametrize("stream", list(Stream))
+async def test_an_agent_that_finds_a_loss_leaves_what_it_knew_to_the_next_one(stream):
+    """It has read, or was told of, what nothing else names; the log has grown again."""
+    async with World() as world:
+        first = world.agent()
+        member = await world.leading(first)
+        world.decide(CycleMarked())
+        await member.publisher.publish("cluster", Ticked())
+        await turns()
+        end = world.broker.streams[stream].last
+        world.broker.lose_tail(stream, end - 1)
+        await world.hand.advance(SETTINGS.heartbeat_s + 1)
+        with pytest.raises(ExceptionGroup) as error:
+            await world.runs[first]
+        assert error.group_contains(LogLost)
+        for _ in range(3):
+            world.broker.store([(f"mcs.{stream[:3].lower()}._", b"another")])
+
+        second = world.agent()
+        await world.hand.advance(SETTINGS.lease.duration_s + SETTINGS.lease.retry_s)
+        with pytest.raises(ExceptionGroup) as error:
+            async with asyncio.timeout(BOUND_S):
+                await world.runs[second]
+        assert error.group_contains(LogLost, match=f"{end} is not the message")
 
 
 async def test_an_agent_that_has_joined_soon_knows_of_its_own_join():

@@ -9,6 +9,7 @@ from mcs.adapters.memory_cluster import MemoryCluster
 from mcs.errors import LogLost
 from mcs.events import codec
 from mcs.events.decisions import CycleMarked
+from mcs.events.event import Last
 from mcs.events.frames import digest
 from mcs.ports import Stream
 from mcs.services.known_logs import KnownLogs
@@ -26,7 +27,7 @@ class Bench(Log):
         settings = LeaseSettings(namespace="default")
         self.lease = Leadership(cluster, self.hand, KEYS, settings, "me")
         self.connection = self.broker.connect()
-        self.logs = KnownLogs(self.connection, self.lease)
+        self.logs = KnownLogs(self.connection, self.lease, self.hand)
 
 
 async def test_a_log_met_for_the_first_time_is_remembered():
@@ -84,6 +85,49 @@ async def test_a_log_that_lost_its_end_and_grew_again_is_refused():
         await bench.logs.check()
 
 
+async def test_what_was_read_or_acknowledged_since_must_stay():
+    bench = Bench()
+    await bench.logs.check()
+    for _ in range(3):
+        bench.decide(CycleMarked())
+    stored = bench.broker.streams[Stream.DECISIONS].messages[-1]
+    bench.logs.note(Stream.DECISIONS, Last(sequence=3, digest=digest(stored.subject, stored.data)))
+    bench.logs.note(Stream.DECISIONS, Last(sequence=1, digest="of an earlier one"))
+    bench.broker.rewrite_tail(Stream.DECISIONS, 1, [("mcs.dec._._", b"other")] * 5)
+
+    with pytest.raises(LogLost, match="DECISIONS 3 is not the message that"):
+        await bench.logs.check()
+
+
+async def test_what_was_known_before_a_pause_is_compared_too():
+    """Lost with the end of the log, while nothing was said; and the next word came through."""
+    bench = Bench()
+    for _ in range(3):
+        bench.decide(CycleMarked())
+    await bench.logs.check()
+    bench.broker.rewrite_tail(Stream.DECISIONS, 2, [("mcs.dec._._", b"other")] * 2)
+    await bench.hand.advance(1)
+    bench.decide(CycleMarked())
+    stored = bench.broker.streams[Stream.DECISIONS].messages[-1]
+    bench.logs.note(Stream.DECISIONS, Last(sequence=5, digest=digest(stored.subject, stored.data)))
+
+    with pytest.raises(LogLost, match="DECISIONS 3 is not the message that"):
+        await bench.logs.check()
+
+
+async def test_what_is_noted_while_the_logs_are_compared_is_kept_and_no_loss():
+    bench = Bench()
+    bench.decide(CycleMarked())
+    await bench.logs.check()
+    checking = asyncio.create_task(bench.logs.check())
+    await asyncio.sleep(0)
+    bench.logs.note(Stream.DECISIONS, Last(sequence=7, digest="x"))
+    bench.logs.note(Stream.OBSERVATIONS, Last(sequence=7, digest="x"))
+
+    await checking
+    assert {known.position for known in bench.lease.known.values()} == {7}
+
+
 async def test_what_was_trimmed_cannot_be_compared_and_is_no_loss():
     bench = Bench()
     for _ in range(3):
@@ -122,7 +166,7 @@ async def test_watching_survives_an_outage_and_notices_a_loss():
     bench = Bench()
     bench.decide(CycleMarked())
     await bench.logs.check()
-    watching = asyncio.create_task(bench.logs.watch(bench.hand, 5))
+    watching = asyncio.create_task(bench.logs.watch(5))
     bench.connection.cut()
     await bench.hand.advance(11)
     assert not watching.done()

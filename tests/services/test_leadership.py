@@ -239,3 +239,35 @@ async def test_an_unreadable_memory_is_reported_and_passed_over(caplog):
 
         assert second.known == {}
     assert "cannot be read" in caplog.text
+
+
+async def test_what_a_leader_could_not_write_down_it_knows_when_it_leads_again():
+    async with World() as world:
+        first = world.candidate("first")
+        await first.acquire()
+        first.remember(Stream.DECISIONS, KnownLog("log-1", 41))
+        first.remember(Stream.OBSERVATIONS, KnownLog("log-2", 7))
+        await first.keep()
+        first.remember(Stream.DECISIONS, KnownLog("log-1", 42))
+        await world.clock.advance(60)
+        await first.acquire()
+
+        assert first.known[Stream.DECISIONS] == KnownLog("log-1", 42)
+
+
+async def test_what_a_leader_knew_is_forgotten_with_the_lease():
+    async with World() as world:
+        first = world.candidate("first")
+        await first.acquire()
+        first.remember(Stream.DECISIONS, KnownLog("log-1", 42))
+        await first.keep()
+        await world.cluster.delete(LEASES, SETTINGS.name, namespace="default")
+        second = world.candidate("second")
+        await second.acquire()
+        second.remember(Stream.DECISIONS, KnownLog("log-1", 3))
+        await second.keep()
+        leading = world.start(first.acquire())
+        await world.clock.advance(60)
+        await leading
+
+        assert first.known == {Stream.DECISIONS: KnownLog("log-1", 3)}

@@ -167,6 +167,18 @@ class Checkers:
         check_known(findings, state, clusters, forged)
         findings.check()
 
+    def forged(self) -> list[str]:
+        """Clusters whose account somebody else began, and left open: what would run there waits."""
+        forged, members = self.journal.forged(), self.journal.replayed.membership.members
+        return [
+            name
+            for name, member in members.items()
+            if any(
+                channel.resync in forged and channel.completed < channel.resync
+                for channel in member.channels.values()
+            )
+        ]
+
     def _check_snapshots(self) -> None:
         """I3: a snapshot and the tail are the whole log."""
         snapshots: dict[str, Callable[[], State]] = {}
