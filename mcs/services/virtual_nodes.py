@@ -200,10 +200,10 @@ class VirtualNodes:
             node = await self._create(target, last)
         if node is None:
             return None
-        if bound:
-            return await self._show(node, last, lost=True) if last is not None else None
         now_s = self._clock.monotonic()
         rest_s = self._ending_s.setdefault(target, now_s) + self._settings.stay_s - now_s
+        if bound:
+            return await self._show(node, last, lost=True) if last is not None else None
         if rest_s > 0:
             return rest_s
         name = node.metadata.name

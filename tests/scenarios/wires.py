@@ -13,7 +13,7 @@ from mcs.errors import ClusterError, Refused, Unavailable, Uncertain
 from mcs.events import codec, subjects
 from mcs.events.frames import digest
 from mcs.objects.kinds import PODS
-from mcs.ports import Patch
+from mcs.ports import Patch, Stream
 from tests.scenarios.telling import call
 
 API_S = 0.004
@@ -49,6 +49,7 @@ class LogWire:
         self._garble = None  # a channel
         self._adds = {}  # by channel: events that only a newer version knows
         self._digests = {}  # by channel, of frames that were changed so
+        self._written = {}  # by sequence: observations as their writer knows them, where changed
 
     def garble(self, channel):
         """Let the next frame of a channel arrive as bytes that nobody can read."""
@@ -70,11 +71,15 @@ class LogWire:
         self._life.check()
         await asyncio.sleep(LOG_S)
         self._life.check()
+        written = messages
         messages = [(subject, self._changed(subject, data)) for subject, data in messages]
         trap = self._trap(messages)
         self.connection.fate = lambda _: trap[1] if trap else Fate.DELIVERED
         try:
-            return await self.connection.append(messages, expected_last=expected_last)
+            last = await self.connection.append(messages, expected_last=expected_last)
+            if messages != written:
+                self._written[last] = written[-1][1]
+            return last
         except Refused:
             self._life.tell("!", self._life.name, "its append is refused: somebody was first")
             raise
@@ -86,6 +91,13 @@ class LogWire:
             raise
         finally:
             self._life.check()
+
+    async def get(self, stream, sequence):
+        self._life.check()
+        found = await self.connection.get(stream, sequence)
+        if stream is Stream.OBSERVATIONS and sequence in self._written:
+            return msgspec.structs.replace(found, data=self._written[sequence])
+        return found
 
     async def ask(self, subject, data=b"", *, timeout_s=2.0):
         self._life.check()
