@@ -10,33 +10,17 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
-from mcs.adapters.jetstream_connection import Headers
 from mcs.adapters.memory_stream import MemoryStream, matches
 from mcs.ports import Stored, Stream
+
+if TYPE_CHECKING:  # it has consumers
+    from mcs.adapters.memory_nats import MemoryNats
 
 _S: Final = 1_000_000_000
 TIMEOUT: Final = {"Status": "408", "Description": "Request Timeout"}
 DELETED: Final = {"Status": "409", "Description": "Consumer Deleted"}
-
-
-class Sender(Protocol):
-    """The server, as far as JetStream needs it."""
-
-    def interested(self, subject: str) -> bool:
-        """Whether somebody listens on ``subject``."""
-
-    def send(
-        self,
-        to: str,
-        data: bytes,
-        *,
-        subject: str = "",
-        reply: str = "",
-        headers: Headers | None = None,
-    ) -> bool:
-        """Send; tells whether anybody listens."""
 
 
 class _Pull:
@@ -58,7 +42,7 @@ class Consumer:
         name: str,
         config: dict[str, Any],
         *,
-        server: Sender,
+        server: MemoryNats,
         forget: Callable[[], None],
     ) -> None:
         self.stream: Stream = stream.name

@@ -11,15 +11,18 @@ import base64
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from mcs.adapters.appending import stream_of
 from mcs.adapters.jetstream_api import IDENTITY, MESSAGE_NOT_FOUND, STREAM_NOT_FOUND
-from mcs.adapters.memory_consumer import Consumer, Sender
+from mcs.adapters.memory_consumer import Consumer
 from mcs.adapters.memory_log import MemoryBroker
 from mcs.adapters.memory_stream import MemoryStream
 from mcs.errors import BadSubject, Refused
 from mcs.ports import Stored, Stream
+
+if TYPE_CHECKING:  # it has a JetStream
+    from mcs.adapters.memory_nats import MemoryNats
 
 Answer = dict[str, Any]
 
@@ -32,7 +35,7 @@ INCOMPLETE: Final = 10176
 class MemoryJetStream:
     """Answers on ``$JS.API`` and stores what is published on the streams' subjects."""
 
-    def __init__(self, broker: MemoryBroker, server: Sender) -> None:
+    def __init__(self, broker: MemoryBroker, server: MemoryNats) -> None:
         self._broker, self._server = broker, server
         self.consumers: dict[str, Consumer] = {}
         self._batches: dict[str, tuple[list[tuple[str, bytes]], int | None]] = {}

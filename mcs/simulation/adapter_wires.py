@@ -7,85 +7,53 @@ server that forgets its consumers. It costs several times as much to run, so few
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, Final, TypeVar
 
 from mcs.adapters.jetstream import JetStream
 from mcs.adapters.memory_nats import MemoryNats
-from mcs.ports import Stored, Stream, StreamInfo
 from mcs.simulation.lives import Life
 from mcs.simulation.weather import Weather
-from mcs.simulation.wires import ANSWER_S, LATE_S, WiredReader, Witness, whole_stream
+from mcs.simulation.wires import ANSWER_S, LATE_S, ProcessLog, Witness
+
+R = TypeVar("R")
 
 SLOW_S: Final = 1.0
 """How late a message may be that is doubled or delayed on the way."""
 
 
-class AdapterLog:
-    """``EventLog`` and ``Requests`` of one process over a connection of its own."""
+class AdapterLog(ProcessLog):
+    """Over the adapter; what becomes of single messages is decided here."""
 
     def __init__(
         self, life: Life, server: MemoryNats, weather: Weather, witness: Witness, process: str
     ) -> None:
-        self.connection = server.client(way=self._way, going=life.alive)
-        self.reached = dict.fromkeys(Stream, 0)
-        """As of a ``WiredLog``."""
-        self._log = JetStream(self.connection.connect(answer_timeout_s=ANSWER_S))
-        self._life, self._weather = life, weather
-        self._witness, self._process = witness, process
-
-    async def append(
-        self, messages: Sequence[tuple[str, bytes]], *, expected_last: int | None = None
-    ) -> int:
-        """See ``mcs.ports.EventLog.append``."""
-        taken = list(messages)
-        last = await self._life.do(lambda: self._log.append(taken, expected_last=expected_last))
-        name = Stream.DECISIONS if taken[0][0].startswith("mcs.dec.") else Stream.OBSERVATIONS
-        self.reached[name] = max(self.reached[name], last)
-        self._witness.acknowledged(self._process, name, last, taken)
-        return last
-
-    async def read(self, stream: Stream, *, after: int = 0, subject: str = "") -> WiredReader:
-        """See ``mcs.ports.EventLog.read``."""
-        self._witness.read(self._process, subject or whole_stream(stream))
-        await self._life.alive()
-        reader = await self._log.read(stream, after=after, subject=subject)
-        return WiredReader(
-            self._life,
-            reader,
-            self._weather,
-            stream=stream,
-            process=self._process,
-            reached=self.reached,
+        self._client = server.client(way=self._way, going=life.alive)
+        self._adapter = JetStream(self._client.connect(answer_timeout_s=ANSWER_S))
+        super().__init__(
+            life, self._client, self._adapter, weather, witness=witness, process=process
         )
 
-    async def info(self, stream: Stream) -> StreamInfo:
-        """See ``mcs.ports.EventLog.info``."""
-        return await self._life.do(lambda: self._log.info(stream))
+    async def _store(self, taken: list[tuple[str, bytes]], expected_last: int | None) -> int:
+        return await self._do(lambda: self._adapter.append(taken, expected_last=expected_last))
 
-    async def get(self, stream: Stream, sequence: int) -> Stored | None:
-        """See ``mcs.ports.EventLog.get``."""
-        return await self._life.do(lambda: self._log.get(stream, sequence))
-
-    async def last(self, stream: Stream, subject: str) -> Stored | None:
-        """See ``mcs.ports.EventLog.last``."""
-        self._witness.read(self._process, subject)
-        return await self._life.do(lambda: self._log.last(stream, subject))
+    async def _do(self, work: Callable[[], Coroutine[Any, Any, R]]) -> R:
+        return await self._life.do(work)
 
     async def ask(self, subject: str, data: bytes = b"", *, timeout_s: float = 2.0) -> bytes:
         """See ``mcs.ports.Requests.ask``."""
         self._witness.read(self._process, subject)
-        return await self._life.do(lambda: self._log.ask(subject, data, timeout_s=timeout_s))
+        return await self._do(lambda: self._adapter.ask(subject, data, timeout_s=timeout_s))
 
     async def answer(
         self, subject: str, reply: Callable[[str, bytes], Awaitable[bytes]]
     ) -> Callable[[], Awaitable[None]]:
         """See ``mcs.ports.Requests.answer``."""
-        return await self._life.do(lambda: self._log.answer(subject, reply))
+        return await self._do(lambda: self._adapter.answer(subject, reply))
 
     def die(self) -> None:
         """Its process is gone: so is the connection, with everything that hangs on it."""
-        self.connection.end()
+        self._client.end()
 
     def _way(self, subject: str) -> Sequence[float]:
         """What becomes of a message to ``subject``, on its way there or to us."""

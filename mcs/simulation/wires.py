@@ -7,17 +7,30 @@ happen between a process and them. Nothing here knows what a message or an objec
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, Protocol, TypeVar
 
+from mcs.adapters.appending import stream_of
 from mcs.adapters.memory_cluster import MemoryCluster
-from mcs.adapters.memory_log import MemoryBroker, MemoryLog
+from mcs.adapters.memory_log import MemoryBroker
 from mcs.adapters.memory_registry import Request
 from mcs.adapters.memory_snapshots import MemorySnapshots
 from mcs.errors import Busy, ClusterError, Conflict, Expired, Unavailable, Uncertain, Unreachable
 from mcs.objects.kinds import Kind, Object
-from mcs.ports import Clock, Listed, Manifest, Patch, Reader, Stored, Stream, StreamInfo, Watched
+from mcs.ports import (
+    Clock,
+    EventLog,
+    Listed,
+    Manifest,
+    Patch,
+    Reader,
+    Stored,
+    Stream,
+    StreamInfo,
+    Watched,
+)
 from mcs.simulation.lives import Life
 from mcs.simulation.weather import Weather
 
@@ -66,34 +79,123 @@ class WiredClock:
         await self._life.alive()
 
 
-class WiredLog:
-    """``EventLog`` and ``Requests`` of one process over a connection of its own."""
+class Connected(Protocol):
+    """A connection to NATS, which may break."""
+
+    connected: bool
+
+    def cut(self) -> None:
+        """It breaks."""
+
+    def mend(self) -> None:
+        """It is there again."""
+
+
+class ProcessLog(ABC):
+    """``EventLog`` and ``Requests`` of one process over a ``connection`` of its own; it reads by
+    ``log``.
+    """
 
     def __init__(
-        self, life: Life, broker: MemoryBroker, weather: Weather, witness: Witness, process: str
+        self,
+        life: Life,
+        connection: Connected,
+        log: EventLog,
+        weather: Weather,
+        *,
+        witness: Witness,
+        process: str,
     ) -> None:
-        self.connection: MemoryLog = broker.connect()
+        self.connection = connection
         self.reached = dict.fromkeys(Stream, 0)
         """The last sequence of each stream that its process has read, or was told to have written.
         """
-        self._life, self._broker, self._weather = life, broker, weather
+        self._life, self._log, self._weather = life, log, weather
         self._witness, self._process = witness, process
 
     async def append(
         self, messages: Sequence[tuple[str, bytes]], *, expected_last: int | None = None
     ) -> int:
         """See ``mcs.ports.EventLog.append``."""
+        taken = list(messages)
+        last = await self._store(taken, expected_last)
+        name = stream_of(taken[0][0])
+        self.reached[name] = max(self.reached[name], last)
+        self._witness.acknowledged(self._process, name, last, taken)
+        return last
+
+    async def read(self, stream: Stream, *, after: int = 0, subject: str = "") -> WiredReader:
+        """See ``mcs.ports.EventLog.read``."""
+        self._witness.read(self._process, subject or _whole(stream))
+        await self._life.alive()
+        reader = await self._log.read(stream, after=after, subject=subject)
+        return WiredReader(
+            self._life,
+            reader,
+            self._weather,
+            stream=stream,
+            process=self._process,
+            reached=self.reached,
+        )
+
+    async def info(self, stream: Stream) -> StreamInfo:
+        """See ``mcs.ports.EventLog.info``."""
+        return await self._do(lambda: self._log.info(stream))
+
+    async def get(self, stream: Stream, sequence: int) -> Stored | None:
+        """See ``mcs.ports.EventLog.get``."""
+        return await self._do(lambda: self._log.get(stream, sequence))
+
+    async def last(self, stream: Stream, subject: str) -> Stored | None:
+        """See ``mcs.ports.EventLog.last``."""
+        self._witness.read(self._process, subject)
+        return await self._do(lambda: self._log.last(stream, subject))
+
+    @abstractmethod
+    async def ask(self, subject: str, data: bytes = b"", *, timeout_s: float = 2.0) -> bytes:
+        """See ``mcs.ports.Requests.ask``."""
+
+    @abstractmethod
+    async def answer(
+        self, subject: str, reply: Callable[[str, bytes], Awaitable[bytes]]
+    ) -> Callable[[], Awaitable[None]]:
+        """See ``mcs.ports.Requests.answer``."""
+
+    @abstractmethod
+    def die(self) -> None:
+        """Its process is gone: so is the connection, with everything that hangs on it."""
+
+    @abstractmethod
+    async def _store(self, taken: list[tuple[str, bytes]], expected_last: int | None) -> int:
+        """Append."""
+
+    @abstractmethod
+    async def _do(self, work: Callable[[], Coroutine[Any, Any, R]]) -> R:
+        """Have something done that takes a way to NATS and back."""
+
+
+class WiredLog(ProcessLog):
+    """On the log in memory; what becomes of appends and questions is decided here."""
+
+    def __init__(
+        self, life: Life, broker: MemoryBroker, weather: Weather, witness: Witness, process: str
+    ) -> None:
+        self._memory, self._broker = broker.connect(), broker
+        super().__init__(
+            life, self._memory, self._memory, weather, witness=witness, process=process
+        )
+
+    async def _store(self, taken: list[tuple[str, bytes]], expected_last: int | None) -> int:
         random, rate = self._life.random, self._weather.appends.get(self._process, 0)
         fate = random.randrange(4) if rate and random.randrange(100) < rate else 4
-        if not self.connection.connected or fate == 0:
+        if not self._memory.connected or fate == 0:
             await self._life.alive()
             await asyncio.sleep(self._life.hop())
             await self._life.alive()
             raise Unavailable("not connected")
-        taken = list(messages)
 
         async def store() -> int:
-            if not self.connection.connected and random.random() < 0.5:
+            if not self._memory.connected and random.random() < 0.5:
                 raise Uncertain("the connection broke")  # and what was on its way with it
             if fate in (1, 3):
                 self._weather.happened[("", "append lost", "", "append late")[fate]] += 1
@@ -109,42 +211,14 @@ class WiredLog:
             if fate == 2:
                 self._weather.happened["append unanswered"] += 1
                 await asyncio.sleep(ANSWER_S)
-            if fate == 2 or not self.connection.connected:
+            if fate == 2 or not self._memory.connected:
                 raise Uncertain("no answer")
             return last
 
-        last = await self._life.ask(store)
-        name = Stream.DECISIONS if taken[0][0].startswith("mcs.dec.") else Stream.OBSERVATIONS
-        self.reached[name] = max(self.reached[name], last)
-        self._witness.acknowledged(self._process, name, last, taken)
-        return last
+        return await self._life.ask(store)
 
-    async def read(self, stream: Stream, *, after: int = 0, subject: str = "") -> WiredReader:
-        """See ``mcs.ports.EventLog.read``."""
-        self._witness.read(self._process, subject or whole_stream(stream))
-        await self._life.alive()
-        reader = await self.connection.read(stream, after=after, subject=subject)
-        return WiredReader(
-            self._life,
-            reader,
-            self._weather,
-            stream=stream,
-            process=self._process,
-            reached=self.reached,
-        )
-
-    async def info(self, stream: Stream) -> StreamInfo:
-        """See ``mcs.ports.EventLog.info``."""
-        return await self._life.ask(lambda: self.connection.info(stream))
-
-    async def get(self, stream: Stream, sequence: int) -> Stored | None:
-        """See ``mcs.ports.EventLog.get``."""
-        return await self._life.ask(lambda: self.connection.get(stream, sequence))
-
-    async def last(self, stream: Stream, subject: str) -> Stored | None:
-        """See ``mcs.ports.EventLog.last``."""
-        self._witness.read(self._process, subject)
-        return await self._life.ask(lambda: self.connection.last(stream, subject))
+    async def _do(self, work: Callable[[], Coroutine[Any, Any, R]]) -> R:
+        return await self._life.ask(work)
 
     async def ask(self, subject: str, data: bytes = b"", *, timeout_s: float = 2.0) -> bytes:
         """See ``mcs.ports.Requests.ask``."""
@@ -159,8 +233,8 @@ class WiredLog:
                 raise Unavailable("no answer")
             if fate == 1:
                 self._weather.happened["request twice"] += 1
-                await self.connection.ask(subject, data, timeout_s=timeout_s)
-            return await self.connection.ask(subject, data, timeout_s=timeout_s)
+                await self._memory.ask(subject, data, timeout_s=timeout_s)
+            return await self._memory.ask(subject, data, timeout_s=timeout_s)
 
         return await self._life.ask(put)
 
@@ -174,11 +248,11 @@ class WiredLog:
             await self._life.alive()
             return await reply(asked, data)
 
-        return await self.connection.answer(subject, living)
+        return await self._memory.answer(subject, living)
 
     def die(self) -> None:
         """Its process is gone: so is the connection, with everything that hangs on it."""
-        connection = self.connection
+        connection = self._memory
         connection.closed = True
         connection.cut()
         connection.answering.clear()
@@ -190,12 +264,6 @@ class WiredLog:
             self._broker.store(messages, expected_last)
         except Exception:  # noqa: BLE001 (refused, or the stream is gone: nobody waits for it)
             self._weather.happened["append late, refused"] += 1
-
-
-class Connected(Protocol):
-    """A connection to NATS."""
-
-    connected: bool
 
 
 class WiredSnapshots:
@@ -424,6 +492,6 @@ class WiredCluster:
         return Unreachable("no answer in time")
 
 
-def whole_stream(stream: Stream) -> str:
+def _whole(stream: Stream) -> str:
     """The subject of all messages of a stream."""
     return "mcs.dec.>" if stream is Stream.DECISIONS else "mcs.obs.>"

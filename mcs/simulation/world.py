@@ -33,7 +33,14 @@ from mcs.simulation.places import SECRET, Place
 from mcs.simulation.plan import Plan
 from mcs.simulation.processes import Process, Started
 from mcs.simulation.weather import Weather
-from mcs.simulation.wires import WiredClock, WiredCluster, WiredLog, WiredSnapshots, Witness
+from mcs.simulation.wires import (
+    ProcessLog,
+    WiredClock,
+    WiredCluster,
+    WiredLog,
+    WiredSnapshots,
+    Witness,
+)
 
 SKEW_S = 5.0
 """How wrong a process' wall clock may be, to either side."""
@@ -68,7 +75,7 @@ class World:
         self.snapshots: dict[str, bytes] = {}
         self.schedulers: dict[str, Scheduler] = {}
         self.agents: dict[str, Agent] = {}
-        self._wires: dict[str, WiredLog | AdapterLog] = {}
+        self._wires: dict[str, ProcessLog] = {}
         self._cut: Counter[str] = Counter()  # by process; "" is NATS itself
         self._paused: Counter[str] = Counter()
         self._skews = self.random("skews")
@@ -200,18 +207,13 @@ class World:
 
         return start
 
-    def _log(self, life: Life, name: str) -> WiredLog | AdapterLog:
+    def _log(self, life: Life, name: str) -> ProcessLog:
         if self.plan.adapter:
             return AdapterLog(life, self.server, self.weather, self.witness, name)
         return WiredLog(life, self.broker, self.weather, self.witness, name)
 
     def _scheduler(
-        self,
-        name: str,
-        life: Life,
-        log: WiredLog | AdapterLog,
-        clock: WiredClock,
-        draw_id: Callable[[], str],
+        self, name: str, life: Life, log: ProcessLog, clock: WiredClock, draw_id: Callable[[], str]
     ) -> Started:
         policy = Policy(
             lost_after_s=self.plan.lost_after_s,
@@ -239,12 +241,7 @@ class World:
         return Started(scheduler.run(), lambda: None, die)
 
     def _agent(
-        self,
-        name: str,
-        life: Life,
-        log: WiredLog | AdapterLog,
-        clock: WiredClock,
-        draw_id: Callable[[], str],
+        self, name: str, life: Life, log: ProcessLog, clock: WiredClock, draw_id: Callable[[], str]
     ) -> Started:
         place = self.places[name.split("-")[1]]
         agent = Agent(
