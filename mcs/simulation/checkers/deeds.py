@@ -53,7 +53,7 @@ class Deeds:
         for other in self._sightings.delegates[life.proxy_uid]:
             if other is life:
                 continue
-            if other.gone and other.uid not in self._orders.observed:
+            if self._orders.unseen(other):
                 continue
             if other.placement == life.placement:
                 self._find("I1", f"delegate {life} was created again, after {other}")

@@ -76,8 +76,8 @@ class Endings:
         if told[-1] in ENDED and told[-1] != proxy.phase:
             yield f"is {proxy.phase}, but {placements[-1].placement} was told to be {told[-1]}"
         for delegate in self._sightings.delegates.get(proxy.uid, []):
-            if delegate.gone and delegate.uid not in self._orders.observed:
-                continue  # gone before anybody saw it, and made again (seed 56130)
+            if self._orders.unseen(delegate):
+                continue  # another one was made (seed 56130)
             if delegate.placement == placements[-1].placement and told[-1] == proxy.phase:
                 mine, theirs = exit_codes(proxy), exit_codes(delegate)
                 if delegate.phase == proxy.phase and mine != theirs:

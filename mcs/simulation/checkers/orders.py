@@ -19,6 +19,7 @@ from mcs.events.frames import DecisionFrame, ObservationFrame
 from mcs.events.observations import DelegateGone, DelegateObserved, DelegateRejected, End
 from mcs.ports import Stored
 from mcs.simulation.checkers.findings import Findings
+from mcs.simulation.checkers.sightings import Life
 
 
 class Orders:
@@ -64,6 +65,10 @@ class Orders:
             each.placement not in self.ends and not self.releases(each.placement)
             for each in self.of(uid)
         )
+
+    def unseen(self, delegate: Life) -> bool:
+        """Whether a delegate was gone before anybody told of it."""
+        return delegate.gone and delegate.uid not in self.observed
 
     def of(self, uid: str) -> list[PodPlaced]:
         """All placements of a proxy, oldest first."""
