@@ -40,6 +40,15 @@ class Way:
         return (first,)
 
 
+class LateAnswers:
+    """Delays answers to questions, and nothing else."""
+
+    late_s = 0.0
+
+    def __call__(self, subject):
+        return (self.late_s * (subject.count(".") == 3),)
+
+
 class Bench:
     """A server, and a connection of ours to it."""
 
@@ -61,6 +70,12 @@ class Bench:
         for _ in range(count):
             number = self.broker.streams[DEC].last + 1
             self.broker.store([(f"mcs.dec.c{number % 3}.s", b"%d" % number)])
+
+
+def narrow(patch, window):
+    """Readers hold so many messages, and ask for one at a time."""
+    patch.setattr("mcs.adapters.jetstream_delivery.WINDOW", window)
+    patch.setattr("mcs.adapters.jetstream_delivery._PULL", 1)
 
 
 async def read_to(reader, last):
@@ -213,18 +228,17 @@ def test_a_new_delivery_gives_nothing_before_the_stream_was_looked_at():
 def test_a_filtered_reader_gives_nothing_that_may_lie_beyond_a_trim_while_it_cannot_ask(
     monkeypatch,
 ):
-    monkeypatch.setattr("mcs.adapters.jetstream_delivery.WINDOW", 3)
-    monkeypatch.setattr("mcs.adapters.jetstream_delivery._PULL", 1)
+    narrow(monkeypatch, 3)
 
     async def run():
-        late = {"s": 0.0}
-        bench = Bench(way=lambda subject: (late["s"] * (subject.count(".") == 3),))  # answers
+        answers = LateAnswers()
+        bench = Bench(way=answers)
         log = await bench.connect()
         for number in range(1, 11):
             bench.broker.store([("mcs.dec.c1.s", b"%d" % number)])
         reader = await log.read(DEC, subject="mcs.dec.c1.*")
         found = await reader.next(limit=1)
-        late["s"] = 0.1
+        answers.late_s = 0.1
         reading = asyncio.create_task(reader.next(limit=1))
         await asyncio.sleep(0.05)
         bench.broker.trim(DEC, 8)  # just after the stream's beginning was told
@@ -241,18 +255,17 @@ def test_a_filtered_reader_gives_nothing_that_may_lie_beyond_a_trim_while_it_can
 
 
 def test_what_comes_while_a_reader_asks_does_not_vouch_for_what_came_before(monkeypatch):
-    monkeypatch.setattr("mcs.adapters.jetstream_delivery.WINDOW", 4)
-    monkeypatch.setattr("mcs.adapters.jetstream_delivery._PULL", 1)
+    narrow(monkeypatch, 4)
 
     async def run():
-        late = {"s": 0.0}
-        bench = Bench(way=lambda subject: (late["s"] * (subject.count(".") == 3),))  # answers
+        answers = LateAnswers()
+        bench = Bench(way=answers)
         log = await bench.connect()
         reader = await log.read(DEC, subject="mcs.dec.c1.*")
         for number in range(1, 8):
             bench.broker.store([("mcs.dec.c1.s", b"%d" % number)])
         await asyncio.sleep(0.1)
-        late["s"] = 0.1
+        answers.late_s = 0.1
         reading = asyncio.create_task(reader.next(limit=3))
         await asyncio.sleep(0.05)
         bench.broker.trim(DEC, 7)  # just after the stream's beginning was told
@@ -306,6 +319,5 @@ def test_whatever_is_trimmed_a_reader_skips_nothing(seed, lost, doubled, late, s
         await log.close()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mcs.adapters.jetstream_delivery.WINDOW", 4)
-        patch.setattr("mcs.adapters.jetstream_delivery._PULL", 1)
+        narrow(patch, 4)
         run_virtually(run())

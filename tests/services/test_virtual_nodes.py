@@ -71,6 +71,12 @@ class Source(Member):
 
         return until(gone)
 
+    async def let_go(self, proxy):
+        """As once its finalizer is gone."""
+        nobody = {"metadata": {"finalizers": None}}
+        await self.cluster.patch(PODS, proxy, nobody, namespace="default")
+        await self.cluster.delete(PODS, proxy, namespace="default", grace_s=0)
+
     async def lease(self, name=NODE):
         listed = await self.cluster.list(LEASES, namespace=LEASE_NAMESPACE)
         found = [item for item in listed.items if item.metadata.name == name]
@@ -268,10 +274,7 @@ async def test_a_removed_clusters_node_goes_with_its_last_proxy():
         await source.becomes("False")
         assert await source.node(NODE)
 
-        await source.cluster.patch(
-            PODS, "a", {"metadata": {"finalizers": None}}, namespace="default"
-        )
-        await source.cluster.delete(PODS, "a", namespace="default", grace_s=0)
+        await source.let_go("a")
         await source.is_gone()
 
 
@@ -303,10 +306,7 @@ async def test_a_proxy_that_was_bound_too_late_has_its_node_back_until_it_is_gon
 
         await source.becomes("False")
         assert await source.lease()
-        await source.cluster.patch(
-            PODS, "a", {"metadata": {"finalizers": None}}, namespace="default"
-        )
-        await source.cluster.delete(PODS, "a", namespace="default", grace_s=0)
+        await source.let_go("a")
         await source.is_gone()
 
 
