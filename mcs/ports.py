@@ -64,6 +64,13 @@ class Reader(Protocol):
 class EventLog(Protocol):
     """The two streams. Subjects decide the stream: ``mcs.obs.`` or ``mcs.dec.``."""
 
+    @property
+    def breaks(self) -> int:
+        """How often the connection broke so far. Servers that lost something were started anew,
+        which breaks it: the logs are to be compared with what is known of them before anything
+        is appended again.
+        """
+
     async def append(
         self, messages: Sequence[tuple[str, bytes]], *, expected_last: int | None = None
     ) -> int:

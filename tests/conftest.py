@@ -1,6 +1,8 @@
 """Lets a test be a coroutine, with asyncio's debug checks on; properties are given all the time
 that a busy machine takes.
 
+What the processes of a federation said last is shown with a test that fails.
+
 A connection that a test leaves open fails that test, by name: Python would warn of it when it next
 collects garbage, which is in the middle of some other test.
 """
@@ -40,6 +42,16 @@ def pytest_runtest_teardown(item):
     """What a test may leave to the garbage collector is collected while that is still excused."""
     if any("Unraisable" in mark.args[0] for mark in item.iter_markers("filterwarnings")):
         gc.collect()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if report.failed and call.when == "call":
+        for name, value in item.funcargs.items():
+            if hasattr(value, "tails"):
+                report.sections.append((f"what the processes of {name} said last", value.tails()))
+    return report
 
 
 async def still_open(selector, own):

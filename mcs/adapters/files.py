@@ -57,6 +57,7 @@ class FolderLog:
         self.folder = folder
         self.manifest = manifest
         self.closed = False
+        self.breaks = 0  # there is no connection
         self._cache: OrderedDict[str, tuple[Stored, ...]] = OrderedDict()
         self._readers: list[FolderReader] = []
 

@@ -96,6 +96,11 @@ class JetStream:
         self._readers: list[JetStreamReader] = []
         self._answerers: list[Answerer] = []
 
+    @property
+    def breaks(self) -> int:
+        """See ``mcs.ports.EventLog.breaks``."""
+        return self.connection.breaks
+
     async def append(
         self, messages: Sequence[tuple[str, bytes]], *, expected_last: int | None = None
     ) -> int:

@@ -36,6 +36,7 @@ class Connection:
         self.shown_url = shown_url
         self.answer_timeout_s = answer_timeout_s
         self.up = asyncio.Event()
+        self.breaks = 0
         self.on_change: list[Callable[[], None]] = []
         """Called, in this order, when the connection is lost, restored or closed."""
         self._inbox = ""
@@ -168,6 +169,7 @@ class Connection:
 
     async def disconnected(self) -> None:
         """The connection broke."""
+        self.breaks += 1
         # Left alone, nats-py sends after the reconnect what it had not written before the break.
         self.client._pending.clear()  # noqa: SLF001 (no public way; nats-py is pinned, and a test watches)
         self.client._pending_data_size = 0  # noqa: SLF001 (as above)

@@ -146,12 +146,14 @@ class MemoryLog:
         """Chooses what becomes of each append."""
         self.connected = True
         self.closed = False
+        self.breaks = 0
         self.readers: list[MemoryReader] = []
         self.answering: dict[int, tuple[str, Reply]] = {}
         self._numbers = itertools.count()
 
     def cut(self) -> None:
         """The connection breaks; appends in flight become ``Uncertain``."""
+        self.breaks += self.connected
         self.connected = False
         for reader in self.readers:
             reader.connected = False

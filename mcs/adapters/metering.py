@@ -82,6 +82,11 @@ class MeteredLog:
             registry=registry,
         )
 
+    @property
+    def breaks(self) -> int:
+        """See ``EventLog.breaks``."""
+        return self._log.breaks
+
     async def append(
         self, messages: Sequence[tuple[str, bytes]], *, expected_last: int | None = None
     ) -> int:

@@ -17,7 +17,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Coroutine, Sequence
-from functools import partial
 from typing import Any, TypeVar
 
 import mcs
@@ -157,16 +156,15 @@ class Agent:
             holding = term.create_task(self._lease.hold())
             logs = KnownLogs(self._log, self._lease, self._clock)
             await logs.check()
-            epoch = await self._unless_stopped(self._join())
+            epoch = await self._unless_stopped(self._join(logs))
             publisher = Publisher(
-                self._log,
+                logs.append,
                 self._clock,
                 self.settings.cluster,
                 epoch.number,
                 joined=epoch.digest,
                 backlog_bytes=self.settings.backlog_bytes,
             )
-            publisher.on_stored = partial(logs.note, Stream.OBSERVATIONS)
             publishing = term.create_task(publisher.run())
             self.member = self._member(epoch, publisher, logs)
             serving = term.create_task(self._serve(self.member, epoch, logs))
@@ -180,7 +178,7 @@ class Agent:
             publishing.cancel()
             holding.cancel()
 
-    async def _join(self) -> Epoch:
+    async def _join(self, logs: KnownLogs) -> Epoch:
         event = ClusterJoined(
             id=self._draw_id(),
             uid=await cluster_uid(self._cluster),
@@ -188,7 +186,7 @@ class Agent:
             kubernetes=await self._cluster.version(),
             version=mcs.__version__,
         )
-        return await join(self._log, self._clock, self.settings.cluster, event)
+        return await join(self._log, self._clock, self.settings.cluster, event, append=logs.append)
 
     def _member(self, epoch: Epoch, publisher: Publisher, logs: KnownLogs) -> Member:
         settings = self.settings

@@ -27,12 +27,17 @@ class History:
         """
         self.state = state
         self._strict = strict
-        self.newest: Stored | None = None  # observation folded
         self.unknown: list[str] = []  # tags of decisions that a newer version made
         self._log = log
         self._decisions: Reader | None = None
         self._observations: Reader | None = None
         self._waiting: deque[Stored] = deque()
+        self._folded: Stored | None = None
+
+    @property
+    def newest(self) -> Stored | None:
+        """The last observation read: folded, or waiting for a decision that names it."""
+        return self._waiting[-1] if self._waiting else self._folded
 
     async def open(self) -> None:
         """Start reading after the state's position."""
@@ -119,4 +124,4 @@ class History:
 
     def _observe(self, stored: Stored) -> None:
         self.state.observe(stored.sequence, stored.subject, stored.time_ns, stored.data)
-        self.newest = stored
+        self._folded = stored

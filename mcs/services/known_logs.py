@@ -5,11 +5,16 @@ decisions to delete what runs here. So an agent compares each stream's identity 
 the Lease remembers, before it joins and while it leads, and stops when they do not fit. The digest
 of the last message is remembered too, since a log that lost its end may have grown again. What the
 agent was told to be stored, and what it had read when it ends, counts as known.
+
+Nothing is appended on a connection before the logs behind it were compared: what a damaged log
+acknowledges would be missing in the good one that people put in its place.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Final
 
 from mcs.errors import LogLost, Unavailable
@@ -20,6 +25,7 @@ from mcs.services.leadership import KnownLog, Leadership
 from mcs.services.log_ends import check_ends
 
 RESTART_S: Final = 0.5  # no server ends and is there again in less
+SECOND_LOOK_S: Final = 0.5  # a server that has just begun to lead may not know all
 _logger = logging.getLogger(__name__)
 
 
@@ -31,6 +37,19 @@ class KnownLogs:
         self._log, self._lease, self._clock = log, lease, clock
         self._noted_s: dict[Stream, float] = {}
         self._doubted: dict[Stream, list[KnownLog]] = {stream: [] for stream in Stream}
+        self._comparing = asyncio.Lock()
+        self._breaks: int | None = None  # of the connection, when they were compared
+
+    async def append(self, messages: Sequence[tuple[str, bytes]]) -> int:
+        """As ``EventLog.append``, of observations and without a fence, on logs that were compared.
+
+        Raises: as ``EventLog.append``, and as ``check``.
+        """
+        while self._breaks != self._log.breaks:
+            await self.check()
+        sequence = await self._log.append(messages)
+        self.note(Stream.OBSERVATIONS, Last(sequence=sequence, digest=digest(*messages[-1])))
+        return sequence
 
     def note(self, stream: Stream, last: Last) -> None:
         """Something was read, or acknowledged, that must stay. What was known before it is compared
@@ -48,23 +67,39 @@ class KnownLogs:
         """Compare now, and have the Lease remember what is there.
 
         Raises:
-            LogLost: a stream is another one, or shorter than was known, or than the other says.
+            LogLost: a stream is another one, or shorter than was known, or than the other says;
+                as two looks say.
             Unavailable: it cannot be told.
         """
+        async with self._comparing:
+            try:
+                await self._look()
+            except LogLost as error:
+                _logger.warning("%s; looking again", error)
+                await self._clock.sleep(SECOND_LOOK_S)
+                await self._look()
+
+    async def _look(self) -> None:
+        breaks = self._log.breaks
         # Decisions first: they name observations, not the other way round.
         order = Stream.DECISIONS, Stream.OBSERVATIONS
         before = dict(self._lease.known)  # what is noted from now on may be newer than what we see
         doubted = {stream: list(self._doubted[stream]) for stream in order}
         streams = {stream: await self._log.info(stream) for stream in order}
+        ends: dict[Stream, KnownLog] = {}
         for stream, info in streams.items():
             for known in (*doubted[stream], before.get(stream, KnownLog(info.identity))):
                 await self._compare(stream, info, known)
             last = await self._digest(stream, info.last)
-            del self._doubted[stream][: len(doubted[stream])]
-            self.identities[stream] = info.identity
-            if stream not in before or info.last >= self._lease.known[stream].position:
-                self._lease.remember(stream, KnownLog(info.identity, info.last, last))
+            ends[stream] = KnownLog(info.identity, info.last, last)
         await check_ends(self._log, streams)
+        # All at once: what the other one grew by is not kept where one is damaged.
+        for stream, end in ends.items():
+            del self._doubted[stream][: len(doubted[stream])]
+            self.identities[stream] = end.identity
+            if stream not in before or end.position >= self._lease.known[stream].position:
+                self._lease.remember(stream, end)
+        self._breaks = breaks
 
     async def _compare(self, stream: Stream, info: StreamInfo, known: KnownLog) -> None:
         remedy = f"if that is meant to be, delete the Lease {self._lease.name} and start again"

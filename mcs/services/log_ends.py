@@ -3,7 +3,7 @@
 Servers that were not made to sync may come back with less than they had confirmed. What they lost
 can be known from elsewhere: from the logs themselves (a decision names the observations that it was
 based on), from agents (a heartbeat names the last decision that its agent read), and from what this
-process itself has folded before it had to begin anew.
+process itself has read before it had to begin anew.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ async def check_last_words(log: EventLog, clusters: Iterable[str]) -> None:
 
 
 class Past:
-    """What this process has folded in its lives so far."""
+    """What this process has read in its lives so far."""
 
     def __init__(self) -> None:
         self._decided = Last()
@@ -91,11 +91,12 @@ class Past:
     def remember(
         self, state: State, newest: Stored | None, streams: Mapping[Stream, StreamInfo]
     ) -> None:
-        """Note how far a life has come; ``newest`` is the last observation it has folded."""
+        """Note how far a life has come; ``newest`` is the last observation it has read."""
         if state.decided.sequence > self._decided.sequence:
             self._decided = state.decided
         self._observed = max(self._observed, state.observed.sequence)
-        self._newest = newest or self._newest
+        if newest is not None:
+            self._newest, self._observed = newest, max(self._observed, newest.sequence)
         self._identities |= {stream: info.identity for stream, info in streams.items()}
 
     async def check(self, log: EventLog, streams: Mapping[Stream, StreamInfo]) -> None:
@@ -109,7 +110,7 @@ class Past:
         if streams[Stream.OBSERVATIONS].last < self._observed:
             raise LogLost(
                 f"OBSERVATIONS ends at {streams[Stream.OBSERVATIONS].last}, but {self._observed} "
-                f"was folded: the log lost acknowledged observations; {_REMEDY}"
+                f"was read: the log lost acknowledged observations; {_REMEDY}"
             )
         await self._check_newest(log, streams[Stream.OBSERVATIONS].first)
         await check_decision(log, self._decided, "this scheduler has folded")
@@ -121,6 +122,6 @@ class Past:
             return
         if await log.get(Stream.OBSERVATIONS, newest.sequence) != newest:
             raise LogLost(
-                f"OBSERVATIONS {newest.sequence} is not what this scheduler has folded: the log "
+                f"OBSERVATIONS {newest.sequence} is not what this scheduler has read: the log "
                 f"lost acknowledged observations and grew again; {_REMEDY}"
             )

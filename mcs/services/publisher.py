@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, cast
 
 import msgspec
@@ -26,15 +26,17 @@ import msgspec
 from mcs.errors import TooLarge, Unavailable, Uncertain
 from mcs.events import codec, subjects
 from mcs.events.dialects import as_of
-from mcs.events.event import Last
 from mcs.events.frames import FRAME_BYTES, SCHEMA, ObservationFrame, digest
 from mcs.events.observations import Observation, ResyncStarted
-from mcs.ports import Clock, EventLog
+from mcs.ports import Clock
 from mcs.services.timestamps import timestamp
 
 BACKOFF_S: Final = 0.05  # first wait after a failed append: a broker's failover takes longer
 BACKOFF_MAX_S: Final = 5.0  # an outage that ends is noticed so late at most
 BACKLOG_BYTES: Final = 64 * 1024 * 1024  # beyond it a new full account is cheaper than the backlog
+
+Append = Callable[[Sequence[tuple[str, bytes]]], Awaitable[int]]
+"""As ``EventLog.append``, without a fence."""
 
 _logger = logging.getLogger(__name__)
 _encoder = msgspec.json.Encoder()
@@ -45,13 +47,12 @@ class Publisher:
 
     ``joined`` is the digest of the frame that holds the epoch's ``ClusterJoined``: number 0 of the
     channel ``cluster``, which is appended before there is a publisher. ``on_open`` is told of each
-    channel that began without being asked to: somebody owes it a full account. ``on_stored`` is
-    told of each frame that the log has acknowledged.
+    channel that began without being asked to: somebody owes it a full account.
     """
 
     def __init__(
         self,
-        log: EventLog,
+        append: Append,
         clock: Clock,
         cluster: str,
         epoch: int,
@@ -60,10 +61,9 @@ class Publisher:
         backlog_bytes: int = BACKLOG_BYTES,
     ) -> None:
         self.epoch = epoch
-        self._log, self._clock, self._cluster = log, clock, cluster
+        self._append, self._clock, self._cluster = append, clock, cluster
         self._next: dict[str, tuple[int, str]] = {subjects.CLUSTER: (1, joined)}
         self.on_open: Callable[[str], None] = _nobody
-        self.on_stored: Callable[[Last], None] = _nobody
         self._opened = {subjects.CLUSTER}
         self._schema = SCHEMA
         self._queue: deque[_Batch] = deque()
@@ -118,6 +118,7 @@ class Publisher:
 
         Raises:
             Unavailable: the log was unreachable until the backlog was full; join anew.
+            LogLost: as ``append`` does.
         """
         try:
             while True:
@@ -169,20 +170,18 @@ class Publisher:
         )
         data = codec.encode(frame)
         try:
-            sequence = await self._append(subject, data)
+            sequence = await self._insist(subject, data)
         except TooLarge as error:
             self._split(batch, error)
             return
-        last = Last(sequence=sequence, digest=digest(subject, data))
-        self._next[batch.channel] = number + 1, last.digest
-        self.on_stored(last)
+        self._next[batch.channel] = number + 1, digest(subject, data)
         batch.settle(sequence)
 
-    async def _append(self, subject: str, data: bytes) -> int:
+    async def _insist(self, subject: str, data: bytes) -> int:
         wait_s = BACKOFF_S
         while True:
             try:
-                sequence = await self._log.append([(subject, data)])
+                sequence = await self._append([(subject, data)])
                 self._failing = False
                 return sequence
             except (Uncertain, Unavailable) as error:

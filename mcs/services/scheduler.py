@@ -72,6 +72,7 @@ class Scheduler:
         self._history = History(log, self.state, strict=True)
         self._claim = ""
         self._marked_s = self._compared_s = 0.0
+        self._breaks: int | None = None  # of the connection, when the logs were compared
         self._cut = False  # the last cycle's budget ended before there was nothing to decide
         self._asked: dict[tuple[str, str], float] = {}
         self._asking: set[asyncio.Task[None]] = set()
@@ -115,12 +116,12 @@ class Scheduler:
         due_s = self._marked_s + settings.mark_s
         wait_s = 0.0 if self._cut else max(0.0, due_s - self._clock.monotonic())
         folded = await self._history.observe(timeout_s=wait_s, limit=settings.slice_messages)
-        if not folded and not self._cut:
+        if self._clock.monotonic() - self._compared_s >= settings.compare_s or self._unseen():
+            await self._whole()
+        if not folded and not self._cut and not self._unseen():
             await self._tick()
         if self.state.membership.known_decision().sequence > self.state.decided.sequence:
             await self._check_heartbeats()
-        if self._clock.monotonic() - self._compared_s >= settings.compare_s:
-            await self._whole()
         self._ask_for_resyncs()
         events, whole = decide(self.state, self._keys)
         self._cut = bool(events) and not whole
@@ -197,6 +198,9 @@ class Scheduler:
         """Append until the answer is definite: stored, or somebody else's frame is there."""
         uncertain = False
         while True:
+            if self._unseen() and not await self._whole():
+                await self._clock.sleep(self._settings.retry_s)
+                continue
             try:
                 await self._log.append(cycle.messages, expected_last=cycle.after)
                 return
@@ -204,7 +208,7 @@ class Scheduler:
                 uncertain = uncertain or isinstance(error, Uncertain)
                 _log.warning("append after %d: %s", cycle.after, error)
                 await self._clock.sleep(self._settings.retry_s)
-                await self._whole()
+                self._breaks = None
             except Refused as error:
                 if error.actual is not None and error.actual < cycle.after:
                     raise LogLost(
@@ -236,12 +240,18 @@ class Scheduler:
             return False
         return True
 
+    def _unseen(self) -> bool:
+        """Whether what stands behind the connection may be another server than was compared."""
+        return self._breaks != self._log.breaks
+
     async def _compare(self) -> None:
         """Compare the logs with all that is known of them. Raises LogLost, Unavailable."""
+        breaks = self._log.breaks
         streams = {stream: await self._log.info(stream) for stream in _IN_ORDER}
         self._past.remember(self.state, self._history.newest, self._streams)
         await self._past.check(self._log, streams)
         await check_last_words(self._log, sorted(self.state.membership.members))
+        self._breaks = breaks
 
     async def _stored(self, cycle: Cycle) -> bool:
         """Whether the message after the fence is our own first frame."""

@@ -103,6 +103,7 @@ class Accidents:
         await self._act_one.wait(item.for_s / 2)
         last = max(0, world.broker.streams[name].last - item.count)
         self.losses.append(Loss(world, name, last))
+        world.bereave(name, last)
         world.broker.lose_tail(name, last)
         await self._act_one.wait(item.for_s / 2)
         world.mend("")

@@ -1,4 +1,5 @@
-"""Every port of a process, as it reaches the world: slow, unreliable, and dead with its process.
+"""NATS and the clock as a process reaches them: slow, unreliable, and dead with the process. (Its
+cluster's API server: ``cluster_wires``.)
 
 Behind the wires are the in-memory adapters, which do what the contracts say; the wires add what may
 happen between a process and them. Nothing here knows what a message or an object means.
@@ -8,33 +9,18 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Final, Protocol, TypeVar
 
 from mcs.adapters.appending import stream_of
-from mcs.adapters.memory_cluster import MemoryCluster
 from mcs.adapters.memory_log import MemoryBroker
 from mcs.adapters.memory_registry import Request
 from mcs.adapters.memory_snapshots import MemorySnapshots
-from mcs.errors import Busy, ClusterError, Conflict, Expired, Unavailable, Uncertain, Unreachable
-from mcs.objects.kinds import Kind, Object
-from mcs.ports import (
-    Clock,
-    EventLog,
-    Listed,
-    Manifest,
-    Patch,
-    Reader,
-    Stored,
-    Stream,
-    StreamInfo,
-    Watched,
-)
+from mcs.errors import LogLost, Unavailable, Uncertain
+from mcs.ports import Clock, EventLog, Reader, Stored, Stream, StreamInfo
 from mcs.simulation.lives import Life
 from mcs.simulation.weather import Weather
 
-T = TypeVar("T", bound=Object)
 R = TypeVar("R")
 
 ANSWER_S: Final = 2.0
@@ -42,6 +28,9 @@ ANSWER_S: Final = 2.0
 
 LATE_S: Final = 6.0
 """How long after that an append may still arrive, at most."""
+
+SECOND_LOOK_S: Final = 0.5
+"""How long after a reader found its log to be lost it says so: the adapter looks again first."""
 
 
 class Witness(Protocol):
@@ -57,6 +46,9 @@ class Witness(Protocol):
         self, process: str, stream: Stream, sequence: int, messages: Sequence[tuple[str, bytes]]
     ) -> None:
         """A process got the answer to an append; ``sequence`` is that of the last message."""
+
+    def wrote_over_loss(self, process: str, stream: Stream, sequence: int) -> None:
+        """A process appended to a log that no longer held what it knew."""
 
 
 class WiredClock:
@@ -110,17 +102,29 @@ class ProcessLog(ABC):
         self.reached = dict.fromkeys(Stream, 0)
         """The last sequence of each stream that its process has read, or was told to have written.
         """
+        self.told = dict.fromkeys(Stream, 0)
+        """The last sequence of each that its process was told to have written."""
+        self.bereft = False
+        """The log has lost what its process knew: that may append nothing to it."""
         self._life, self._log, self._weather = life, log, weather
         self._witness, self._process = witness, process
+
+    @property
+    def breaks(self) -> int:
+        """See ``mcs.ports.EventLog.breaks``."""
+        return self._log.breaks
 
     async def append(
         self, messages: Sequence[tuple[str, bytes]], *, expected_last: int | None = None
     ) -> int:
         """See ``mcs.ports.EventLog.append``."""
-        taken = list(messages)
+        taken, bereft = list(messages), self.bereft
         last = await self._store(taken, expected_last)
         name = stream_of(taken[0][0])
+        if bereft:
+            self._witness.wrote_over_loss(self._process, name, last)
         self.reached[name] = max(self.reached[name], last)
+        self.told[name] = max(self.told[name], last)
         self._witness.acknowledged(self._process, name, last, taken)
         return last
 
@@ -327,6 +331,9 @@ class WiredReader:
         await asyncio.sleep(delay_s + self._life.hop())
         try:
             found = await self._reader.next(limit=limit, timeout_s=timeout_s)
+        except LogLost:
+            await asyncio.sleep(SECOND_LOOK_S)
+            raise
         finally:
             await self._life.alive()
         if found:
@@ -337,159 +344,6 @@ class WiredReader:
     async def close(self) -> None:
         """See ``mcs.ports.Reader.close``."""
         await self._reader.close()
-
-
-class WiredCluster:
-    """``ports.Cluster`` of one process."""
-
-    def __init__(
-        self, life: Life, cluster: MemoryCluster, weather: Weather, witness: Witness, process: str
-    ) -> None:
-        self._life, self._cluster, self._weather = life, cluster, weather
-        self._witness, self._process = witness, process
-
-    async def version(self) -> str:
-        """See ``mcs.ports.Cluster.version``."""
-        return await self._ask(self._cluster.version)
-
-    async def list(
-        self, kind: Kind[T], *, namespace: str = "", labels: str = "", fields: str = ""
-    ) -> Listed[T]:
-        """See ``mcs.ports.Cluster.list``."""
-        selected = {"namespace": namespace, "labels": labels, "fields": fields}
-        return await self._ask(lambda: self._cluster.list(kind, **selected))
-
-    @asynccontextmanager
-    async def watch(
-        self,
-        kind: Kind[T],
-        *,
-        since: str,
-        namespace: str = "",
-        labels: str = "",
-        fields: str = "",
-    ) -> AsyncIterator[AsyncIterator[Watched[T]]]:
-        """See ``mcs.ports.Cluster.watch``."""
-        await self._life.alive()
-        await asyncio.sleep(self._life.hop())
-        if (error := self._fault(watching=True)) is not None:
-            raise error
-        selected = {"namespace": namespace, "labels": labels, "fields": fields}
-        async with self._cluster.watch(kind, since=since, **selected) as events:
-            yield self._each(events)
-
-    async def get(self, kind: Kind[T], name: str, *, namespace: str = "") -> T:
-        """See ``mcs.ports.Cluster.get``."""
-        return await self._ask(lambda: self._cluster.get(kind, name, namespace=namespace))
-
-    async def read(self, kind: Kind[T], name: str, *, namespace: str = "") -> dict[str, object]:
-        """See ``mcs.ports.Cluster.read``."""
-        return await self._ask(lambda: self._cluster.read(kind, name, namespace=namespace))
-
-    async def create(
-        self,
-        kind: Kind[T],
-        manifest: Manifest,
-        *,
-        namespace: str = "",
-        name: str = "",
-        subresource: str = "",
-    ) -> T:
-        """See ``mcs.ports.Cluster.create``."""
-        return await self._ask(
-            lambda: self._cluster.create(
-                kind, manifest, namespace=namespace, name=name, subresource=subresource
-            ),
-            Request("create", kind, namespace, name, subresource, dict(manifest)),
-        )
-
-    async def patch(
-        self,
-        kind: Kind[T],
-        name: str,
-        patch: Manifest | Sequence[object],
-        *,
-        namespace: str = "",
-        subresource: str = "",
-        type: Patch = Patch.MERGE,
-    ) -> T:
-        """See ``mcs.ports.Cluster.patch``."""
-        return await self._ask(
-            lambda: self._cluster.patch(
-                kind, name, patch, namespace=namespace, subresource=subresource, type=type
-            ),
-            Request("patch", kind, namespace, name, subresource),
-        )
-
-    async def delete(
-        self,
-        kind: Kind[T],
-        name: str,
-        *,
-        namespace: str = "",
-        uid: str = "",
-        resource_version: str = "",
-        grace_s: int | None = None,
-    ) -> None:
-        """See ``mcs.ports.Cluster.delete``."""
-        await self._ask(
-            lambda: self._cluster.delete(
-                kind,
-                name,
-                namespace=namespace,
-                uid=uid,
-                resource_version=resource_version,
-                grace_s=grace_s,
-            ),
-            Request("delete", kind, namespace, name),
-        )
-
-    async def _ask(
-        self, work: Callable[[], Coroutine[Any, Any, R]], write: Request | None = None
-    ) -> R:
-        before = self._fault(reading=write is None)
-        after = self._fault_after() if before is None else None
-
-        async def carry_out() -> R:
-            if before is not None:
-                raise before
-            answer = await work()
-            if write is not None:
-                self._witness.act(self._process, self._cluster.name, write)
-            if after is not None:
-                raise after
-            return answer
-
-        return await self._life.ask(carry_out)
-
-    async def _each(self, events: AsyncIterator[Watched[T]]) -> AsyncIterator[Watched[T]]:
-        async for event in events:
-            await self._life.alive()
-            yield event
-
-    def _fault(self, *, watching: bool = False, reading: bool = False) -> ClusterError | None:
-        random, rate = self._life.random, self._weather.api.get(self._cluster.name, 0)
-        if not rate or random.randrange(100) >= rate:
-            return None
-        faults: list[ClusterError] = [
-            Unreachable("internal error", code=500),
-            Busy("too many requests", retry_after_s=random.choice((1.0, 3.0))),
-            Unreachable("connection refused"),
-        ]
-        if watching:
-            faults.append(Expired("too old resource version", code=410))
-        elif not reading:
-            faults.append(Conflict("the object has been modified", code=409))
-        fault = random.choice(faults)
-        self._weather.happened[f"api {type(fault).__name__}"] += 1
-        return fault
-
-    def _fault_after(self) -> ClusterError | None:
-        random, rate = self._life.random, self._weather.api.get(self._cluster.name, 0)
-        if not rate or random.randrange(300) >= rate:
-            return None
-        self._weather.happened["api answer lost"] += 1
-        return Unreachable("no answer in time")
 
 
 def _whole(stream: Stream) -> str:

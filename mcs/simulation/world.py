@@ -26,6 +26,7 @@ from mcs.services.scheduler import Scheduler
 from mcs.settings import AgentSettings, SchedulerSettings
 from mcs.simulation.adapter_wires import AdapterLog
 from mcs.simulation.checkers import Checkers
+from mcs.simulation.cluster_wires import WiredCluster
 from mcs.simulation.drawing import processes
 from mcs.simulation.lives import Couriers, Life
 from mcs.simulation.loop import VirtualClock
@@ -36,7 +37,6 @@ from mcs.simulation.weather import Weather
 from mcs.simulation.wires import (
     ProcessLog,
     WiredClock,
-    WiredCluster,
     WiredLog,
     WiredSnapshots,
     Witness,
@@ -129,6 +129,14 @@ class World:
     def reached(self, process: str, stream: Stream) -> int:
         """The last sequence that this life of a process has read, or was told to have written."""
         return self._wires[process].reached[stream]
+
+    def bereave(self, stream: Stream, last: int) -> None:
+        """What lay after ``last`` is lost: note whose logs lack what they must know. A scheduler
+        knows all that it has read, an agent at least what it has written.
+        """
+        for name, log in self._wires.items():
+            known = log.reached if name in self.schedulers else log.told
+            log.bereft = log.bereft or known[stream] > last
 
     # -- what accidents do ---------------------------------------------------------------------
 

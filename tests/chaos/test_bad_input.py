@@ -77,11 +77,10 @@ class Cluster:
 
     async def join(self):
         event = ClusterJoined(id=f"id-{self.name}", uid=f"uid-{self.name}")
-        epoch = await join(self.log, SystemClock(), self.name, event)
+        clock, append = SystemClock(), self.log.append
+        epoch = await join(self.log, clock, self.name, event, append=append)
         self.epoch = epoch.number
-        self.words = Publisher(
-            self.log, SystemClock(), self.name, epoch.number, joined=epoch.digest
-        )
+        self.words = Publisher(append, clock, self.name, epoch.number, joined=epoch.digest)
         return self.words.run()
 
     async def account(self, channel, *events):

@@ -65,6 +65,11 @@ class MemoryWorld:
     async def remove(self, stream: Stream) -> None:
         self._broker.remove(stream)
 
+    async def break_connections(self) -> None:
+        for connection in self._broker.connections:
+            connection.cut()
+            connection.mend()
+
 
 class WireWorld(MemoryWorld):
     """A broker in this process, too, with our adapter for NATS before it."""
@@ -88,6 +93,11 @@ class WireWorld(MemoryWorld):
     async def damage(self, stream: Stream, last: int) -> None:
         await super().damage(stream, last)
         self._nats.jetstream.forget_consumers()
+
+    async def break_connections(self) -> None:
+        for client in self._nats.clients:
+            client.cut()
+            client.mend()
 
 
 class FolderWorld(MemoryWorld):
@@ -144,6 +154,7 @@ class NatsWorld:
 
     async def __aenter__(self) -> Self:
         self._open = AsyncExitStack()
+        self._logs: list[JetStream] = []
         self._admin = await self.connect()
         for stream in Stream:
             await self._api(f"STREAM.DELETE.{stream}")  # missing the first time
@@ -172,6 +183,7 @@ class NatsWorld:
     async def connect(self) -> JetStream:
         log = await connect(self.url)
         self._open.push_async_callback(log.close)
+        self._logs.append(log)
         return log
 
     async def snapshots(self) -> JetStreamSnapshots:
@@ -237,6 +249,10 @@ class NatsWorld:
 
     async def remove(self, stream: Stream) -> None:
         assert (await self._api(f"STREAM.DELETE.{stream}")).error is None
+
+    async def break_connections(self) -> None:
+        for log in self._logs:
+            log.connection.client._transport.close()  # as a server that ends does
 
     async def _api(self, what: str, request: object = None) -> Answer:
         return await ask(self._admin.connection, what, Answer, request)

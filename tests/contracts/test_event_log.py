@@ -8,7 +8,7 @@ import time
 import pytest
 
 from mcs.adapters.appending import HEADER_ROOM, MOST_BYTES
-from mcs.errors import BadSubject, LogLost, Refused, TooLarge, Unavailable
+from mcs.errors import BadSubject, LogLost, Refused, TooLarge, Unavailable, Uncertain
 from mcs.ports import Stored, Stream, StreamInfo
 
 OBS, DEC = Stream.OBSERVATIONS, Stream.DECISIONS
@@ -340,6 +340,22 @@ async def test_one_message_can_be_looked_up(stored_world):
         assert await log.last(OBS, "mcs.obs.c3.cluster") is None
         await world.trim(OBS, 2)
         assert await log.get(OBS, 1) is None
+
+
+async def test_a_break_of_the_connection_is_counted_before_anything_goes_on_the_next(world):
+    async with world:
+        log = await world.connect()
+        await observe(log, b"before")
+        assert log.breaks == 0
+        await world.break_connections()
+        async with asyncio.timeout(SOON_S):
+            while True:
+                try:
+                    await observe(log, b"after")
+                    break
+                except (Unavailable, Uncertain):
+                    await asyncio.sleep(0.01)
+        assert log.breaks == 1
 
 
 async def test_a_reader_whose_position_was_trimmed_past_is_told(stored_world):

@@ -5,6 +5,7 @@ from mcs.services.agent import Agent
 from mcs.services.delegates import Delegates
 from mcs.services.followed_ledger import FollowedLedger
 from mcs.services.follower import Follower
+from mcs.services.known_logs import KnownLogs
 from mcs.services.publisher import Publisher
 from mcs.services.reflector import Reflector
 from mcs.services.scheduler import Scheduler
@@ -36,6 +37,18 @@ OF_PROCESSES = (
                 "placement = None if self._manifests else self.ledger.apply(event)",
             ),
         ),
+    ),
+    Defect(
+        "a log that is not looked at again",
+        "after a break of the connection the scheduler appends without comparing the logs",
+        ("I6",),
+        (Edit(Scheduler._unseen, "self._breaks != self._log.breaks", "False"),),
+    ),
+    Defect(
+        "a loss that is written over",
+        "an agent goes on telling after a break of the connection without comparing the logs",
+        ("I6",),
+        (Edit(KnownLogs.append, "while self._breaks != self._log.breaks:", "while False:"),),
     ),
     Defect(
         "a skipped fence",
@@ -99,7 +112,7 @@ OF_PROCESSES = (
         ("I2", "I5", "I6"),
         (
             Edit(
-                Publisher._append,
+                Publisher._insist,
                 "except (Uncertain, Unavailable) as error:",
                 "except Uncertain:\n                return 0\n"
                 "            except Unavailable as error:",

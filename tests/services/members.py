@@ -142,7 +142,7 @@ class Member:
         self.cluster = cluster or MemoryCluster(name, self.clock)
         self.cluster.mutators = [_webhook]
         self.connection = connection or log.broker.connect()
-        self.publisher = Publisher(self.connection, self.clock, name, 1)
+        self.publisher = Publisher(self.connection.append, self.clock, name, 1)
         self.pods = Pods(self.cluster, KEYS, self.clock)
         self.standing = Standing(self.connection)
 

@@ -24,6 +24,7 @@ from mcs.events.observations import (
 from mcs.objects.kinds import LEASES, NODES, PODS
 from mcs.ports import Stream
 from mcs.services.agent import Agent
+from mcs.services.known_logs import SECOND_LOOK_S
 from mcs.services.membership import cluster_uid
 from mcs.settings import SOURCE, TARGET, AgentSettings, LeaseSettings
 from tests.services.clocks import HandClock, turns
@@ -218,6 +219,7 @@ async def test_a_stopped_agent_leaves_what_it_knew_of_the_log_to_its_last_word()
         world.broker.lose_tail(Stream.OBSERVATIONS, end - 1)
 
         second = world.agent()
+        await world.hand.advance(SECOND_LOOK_S)
         with pytest.raises(ExceptionGroup) as error:
             await world.runs[second]
         assert error.group_contains(LogLost, match=f"knew {end}")
@@ -242,11 +244,31 @@ async def test_an_agent_that_finds_a_loss_leaves_what_it_knew_to_the_next_one(st
             world.broker.store([(f"mcs.{stream[:3].lower()}._", b"another")])
 
         second = world.agent()
-        await world.hand.advance(SETTINGS.lease.duration_s + SETTINGS.lease.retry_s)
+        await world.hand.advance(SETTINGS.lease.duration_s + SETTINGS.lease.retry_s + SECOND_LOOK_S)
         with pytest.raises(ExceptionGroup) as error:
             async with asyncio.timeout(BOUND_S):
                 await world.runs[second]
         assert error.group_contains(LogLost, match=f"{end} is not the message")
+
+
+@pytest.mark.parametrize("stream", list(Stream))
+async def test_an_agent_says_nothing_to_a_log_that_came_back_damaged(stream):
+    async with World() as world:
+        for _ in range(3):
+            world.decide(CycleMarked())
+        agent = world.agent()
+        member = await world.leading(agent)
+        await world.beats()
+        agent.connection.cut()
+        world.broker.damage(stream, 2)
+        agent.connection.mend()
+        end = world.broker.streams[Stream.OBSERVATIONS].last
+        member.publisher.offer("cluster", Ticked())
+        await world.hand.advance(SECOND_LOOK_S)
+
+        error = await failure(world.runs[agent])
+        assert isinstance(error, LogLost)
+        assert world.broker.streams[Stream.OBSERVATIONS].last == end
 
 
 async def test_an_agent_that_has_joined_soon_knows_of_its_own_join():
@@ -349,6 +371,7 @@ async def test_another_log_ends_the_process():
         await world.beats()
         world.broker.replace(Stream.DECISIONS, "another")
         await world.beats()
+        await world.hand.advance(SECOND_LOOK_S)
 
         assert isinstance(await failure(world.runs[agent]), LogLost)
 

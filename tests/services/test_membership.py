@@ -36,7 +36,7 @@ class Bench(Log):
 
     async def join(self, id="one", uid="home"):
         event = ClusterJoined(id=id, uid=uid)
-        return await join(self.connection, self.leaping, "c1", event)
+        return await join(self.connection, self.leaping, "c1", event, append=self.connection.append)
 
     @property
     def observations(self):
@@ -211,7 +211,8 @@ async def test_a_removal_decided_before_the_join_was_read_does_not_end_it():
 async def test_the_last_words_come_after_all_that_was_said():
     bench = Bench()
     epoch = await bench.join()
-    publisher = Publisher(bench.connection, bench.leaping, "c1", epoch.number, joined=epoch.digest)
+    append = bench.connection.append
+    publisher = Publisher(append, bench.leaping, "c1", epoch.number, joined=epoch.digest)
     publishing = asyncio.create_task(publisher.run())
     publisher.offer("cluster", ClusterHeartbeat())
     await leave(publisher, "stopped")

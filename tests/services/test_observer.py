@@ -56,7 +56,7 @@ class Target:
         self.clock = HandClock()
         self.cluster = cluster or MemoryCluster("c2", self.clock)
         self.connection = self.log.broker.connect()
-        self.publisher = Publisher(self.connection, self.clock, "c2", epoch)
+        self.publisher = Publisher(self.connection.append, self.clock, "c2", epoch)
         self.nodes = Nodes(self.cluster, KEYS, self.clock)
         self.pods = Pods(self.cluster, KEYS, self.clock, virtual_nodes=self.nodes.virtual_names)
         self.standing = Standing(self.connection)

@@ -28,7 +28,7 @@ class Bench:
         self.clock = LeapingClock()
         self.broker = MemoryBroker(self.clock, most_bytes=most_bytes)
         self.log = self.broker.connect()
-        self.publisher = Publisher(self.log, self.clock, "c1", 7, joined="joined", **limits)
+        self.publisher = Publisher(self.log.append, self.clock, "c1", 7, joined="joined", **limits)
 
     @contextlib.asynccontextmanager
     async def running(self):

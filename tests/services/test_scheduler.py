@@ -187,12 +187,31 @@ async def test_an_active_scheduler_finds_what_was_damaged_while_nats_was_away(st
         connection.cut()
         end = decisions.last
         broker.damage(stream, 1)
-        await until(lambda: "append after" in caplog.text)
+        await until(lambda: "cannot be compared now" in caplog.text)
         connection.mend()
         await until(task.done)
         with pytest.raises(LogLost, match=str(stream)):
             await task
     assert decisions.last == end
+
+
+@pytest.mark.parametrize("stream", list(Stream))
+async def test_nothing_is_appended_after_a_break_before_the_logs_were_compared(stream):
+    """Not even where NATS came back so soon that nothing failed: what a damaged log takes would be
+    missing in the one that people put in its place.
+    """
+    broker = MemoryBroker(SystemClock())
+    subject, connection = scheduler(broker)
+    async with running(subject) as (task,):
+        await until(lambda: subject.active and len(of(broker, CycleMarked)) > 2)
+        connection.cut()
+        broker.damage(stream, 1)
+        connection.mend()
+        ends = [each.last for each in broker.streams.values()]
+        await until(task.done)
+        with pytest.raises(LogLost, match=str(stream)):
+            await task
+    assert [each.last for each in broker.streams.values()] == ends
 
 
 async def test_damage_is_found_although_no_append_failed():
@@ -225,7 +244,7 @@ async def test_a_standby_does_not_claim_over_observations_that_were_lost():
         broker.rewrite_tail(Stream.OBSERVATIONS, folded - 2, [*tail[1:], *tail])
         connection.mend()
         await until(task.done)
-        with pytest.raises(LogLost, match=f"OBSERVATIONS {folded} is not what"):
+        with pytest.raises(LogLost, match=r"OBSERVATIONS \d+ is not what"):
             await task
     assert decisions.last == end
 

@@ -13,7 +13,7 @@ from mcs.simulation.adapter_wires import AdapterLog
 from mcs.simulation.lives import Couriers, Life
 from mcs.simulation.loop import VirtualClock, run_virtually
 from mcs.simulation.weather import Weather
-from tests.simulation.test_wires import TICKS, Notes
+from tests.simulation.desk import TICKS, Notes
 
 OBS = Stream.OBSERVATIONS
 

@@ -2,58 +2,23 @@
 
 import asyncio
 from collections import Counter
-from random import Random
 
 import pytest
 
-from mcs.adapters.memory_cluster import MemoryCluster
-from mcs.adapters.memory_log import MemoryBroker
-from mcs.errors import ClusterError, NotFound, Refused, Unavailable, Uncertain, Unreachable
+from mcs.errors import LogLost, Refused, Unavailable, Uncertain
 from mcs.objects.kinds import NAMESPACES
 from mcs.ports import Stream
-from mcs.simulation.lives import Couriers, Life
-from mcs.simulation.loop import VirtualClock, run_virtually
-from mcs.simulation.weather import Weather
+from mcs.simulation.loop import run_virtually
 from mcs.simulation.wires import (
     ANSWER_S,
     LATE_S,
+    SECOND_LOOK_S,
     WiredClock,
-    WiredCluster,
-    WiredLog,
     WiredSnapshots,
 )
+from tests.simulation.desk import TICKS, Desk
 
-TICKS = "mcs.obs._clock"
 SAVED = b"a state"
-
-
-class Notes:
-    def __init__(self):
-        self.acts, self.reads, self.answers = [], [], []
-
-    def act(self, process, cluster, request):
-        self.acts.append((process, cluster, request.verb, request.name))
-
-    def read(self, process, subject):
-        self.reads.append((process, subject))
-
-    def acknowledged(self, process, stream, sequence, messages):
-        self.answers.append((process, stream, sequence, messages))
-
-
-class Desk:
-    def __init__(self):
-        self.clock, self.weather, self.notes = VirtualClock(), Weather(), Notes()
-        self.broker = MemoryBroker(self.clock)
-        self.life = Life("p#1", Couriers(), Random(3))
-        self.log = WiredLog(self.life, self.broker, self.weather, self.notes, "p")
-        self.bucket = {}
-        self.api = MemoryCluster("c1", self.clock, Random(4))
-        self.cluster = WiredCluster(self.life, self.api, self.weather, self.notes, "p")
-
-    @property
-    def stored(self):
-        return [stored.data for stored in self.broker.streams[Stream.OBSERVATIONS].messages]
 
 
 def test_in_good_weather_everything_arrives_once_and_in_order():
@@ -147,40 +112,6 @@ def test_a_dead_process_reads_and_writes_nothing():
     run_virtually(main())
 
 
-def test_an_api_server_in_bad_weather_refuses_or_answers_nothing_after_having_acted():
-    async def main():
-        desk, failed = Desk(), Counter()
-        desk.weather.api["c1"] = 60
-        for number in range(80):
-            try:
-                await desk.cluster.create(NAMESPACES, {"metadata": {"name": f"n{number}"}})
-            except ClusterError as error:
-                failed[type(error).__name__] += 1
-        desk.weather.clear()
-        made = [each.metadata.name for each in (await desk.cluster.list(NAMESPACES)).items]
-        acted = [name for _, _, verb, name in desk.notes.acts if verb == "create"]
-        assert {"Busy", "Conflict", "Unreachable"} <= set(failed)
-        assert desk.weather.happened["api answer lost"] > 0
-        assert len(acted) == len([name for name in made if name.startswith("n")])
-        assert len(acted) == 80 - sum(failed.values()) + desk.weather.happened["api answer lost"]
-
-    run_virtually(main())
-
-
-def test_only_writes_that_were_carried_out_are_told():
-    async def main():
-        desk = Desk()
-        with pytest.raises(NotFound):
-            await desk.cluster.delete(NAMESPACES, "nobody")
-        await desk.cluster.delete(NAMESPACES, "default")
-        desk.api.stop()
-        with pytest.raises(Unreachable):
-            await desk.cluster.get(NAMESPACES, "default")
-        assert desk.notes.acts == [("p", "c1", "delete", "default")]
-
-    run_virtually(main())
-
-
 def test_questions_are_lost_or_come_twice():
     async def main():
         desk, asked = Desk(), []
@@ -228,5 +159,35 @@ def test_wall_clocks_are_wrong_and_waits_are_not():
         assert clock.now() == pytest.approx(desk.clock.now() - 4)
         await clock.sleep(10)
         assert clock.monotonic() == pytest.approx(10)
+
+    run_virtually(main())
+
+
+def test_who_says_more_to_a_log_that_lost_what_it_knew_is_told_of():
+    async def main():
+        desk = Desk()
+        await desk.log.append([(TICKS, b"1")])
+        assert desk.log.told == desk.log.reached == {Stream.OBSERVATIONS: 1, Stream.DECISIONS: 0}
+        desk.broker.lose_tail(Stream.OBSERVATIONS, 0)
+        assert desk.notes.over_loss == []
+        desk.log.bereft = True
+        await desk.log.append([(TICKS, b"2")])
+        assert desk.notes.over_loss == [("p", Stream.OBSERVATIONS, 1)]
+
+    run_virtually(main())
+
+
+def test_a_reader_looks_twice_before_it_says_that_its_log_is_lost():
+    async def main():
+        desk = Desk()
+        for each in b"1", b"2":
+            await desk.log.append([(TICKS, each)])
+        reader = await desk.log.read(Stream.OBSERVATIONS)
+        await reader.next()
+        desk.broker.lose_tail(Stream.OBSERVATIONS, 1)
+        begun_s = desk.clock.monotonic()
+        with pytest.raises(LogLost):
+            await reader.next()
+        assert desk.clock.monotonic() - begun_s >= SECOND_LOOK_S
 
     run_virtually(main())

@@ -103,6 +103,11 @@ class Checkers:
         self._borders.wrote(process, messages)
         self.journal.acknowledged(process, stream, sequence, messages)
 
+    def wrote_over_loss(self, process: str, stream: Stream, sequence: int) -> None:
+        """A process appended to a log that no longer held what it knew."""
+        text = f"{process} wrote {stream} {sequence} over what it knew and the log has lost"
+        self.findings.add("I6", text)
+
     def saved(self, process: str, data: bytes) -> None:
         """A scheduler saved a snapshot (``services.snapshots``): at the end it is folded on."""
         self._saved = [*self._saved[1 - SNAPSHOTS :], (process, data)]
