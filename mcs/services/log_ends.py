@@ -80,7 +80,7 @@ async def check_last_words(log: EventLog, clusters: Iterable[str]) -> None:
 
 
 class Past:
-    """What this process has read in its lives so far."""
+    """What this process has read, or was told to be stored, in its lives so far."""
 
     def __init__(self) -> None:
         self._decided = Last()
@@ -99,6 +99,10 @@ class Past:
             self._newest, self._observed = newest, max(self._observed, newest.sequence)
         self._identities |= {stream: info.identity for stream, info in streams.items()}
 
+    def told(self, sequence: int) -> None:
+        """An observation of this process' own was stored there."""
+        self._observed = max(self._observed, sequence)
+
     async def check(self, log: EventLog, streams: Mapping[Stream, StreamInfo]) -> None:
         """Compare the log with it. Raises LogLost, Unavailable."""
         for stream, identity in self._identities.items():
@@ -110,7 +114,7 @@ class Past:
         if streams[Stream.OBSERVATIONS].last < self._observed:
             raise LogLost(
                 f"OBSERVATIONS ends at {streams[Stream.OBSERVATIONS].last}, but {self._observed} "
-                f"was read: the log lost acknowledged observations; {_REMEDY}"
+                f"was there: the log lost acknowledged observations; {_REMEDY}"
             )
         await self._check_newest(log, streams[Stream.OBSERVATIONS].first)
         await check_decision(log, self._decided, "this scheduler has folded")

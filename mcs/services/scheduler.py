@@ -262,7 +262,7 @@ class Scheduler:
         """Nothing arrived for a second: let log time pass."""
         frame = ObservationFrame(source=CLOCK, channel="", events=(Ticked(),))
         try:
-            await self._log.append([(subjects.TICKS, codec.encode(frame))])
+            self._past.told(await self._log.append([(subjects.TICKS, codec.encode(frame))]))
         except (Uncertain, Unavailable) as error:
             _log.warning("tick: %s", error)  # the next one will do
 

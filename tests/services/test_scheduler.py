@@ -214,6 +214,25 @@ async def test_nothing_is_appended_after_a_break_before_the_logs_were_compared(s
     assert [each.last for each in broker.streams.values()] == ends
 
 
+async def test_a_tick_that_was_stored_counts_as_known_before_it_is_read():
+    broker = MemoryBroker(SystemClock())
+    subject, connection = scheduler(broker)
+    observations = broker.streams[Stream.OBSERVATIONS]
+    async with running(subject) as (task,):
+        await until(lambda: subject.active and observations.last > 2)
+        for reader in connection.readers:
+            reader.connected = False
+        read = subject.state.observed.sequence
+        await until(lambda: observations.last > read + 2)
+        connection.cut()
+        broker.lose_tail(Stream.OBSERVATIONS, read)
+        connection.mend()
+        await until(task.done)
+        with pytest.raises(LogLost, match=f"OBSERVATIONS ends at {read}, but"):
+            await task
+    assert observations.last == read
+
+
 async def test_damage_is_found_although_no_append_failed():
     broker = MemoryBroker(SystemClock())
     often = SchedulerSettings(silence_s=0.05, mark_s=0.02, retry_s=0.01, compare_s=0.1)
