@@ -83,7 +83,7 @@ class Past:
     """What this process has read, or was told to be stored, in its lives so far."""
 
     def __init__(self) -> None:
-        self._decided = Last()
+        self._decided = self._told = Last()
         self._observed = 0
         self._newest: Stored | None = None
         self._identities: dict[Stream, str] = {}
@@ -99,9 +99,10 @@ class Past:
             self._newest, self._observed = newest, max(self._observed, newest.sequence)
         self._identities |= {stream: info.identity for stream, info in streams.items()}
 
-    def told(self, sequence: int) -> None:
-        """An observation of this process' own was stored there."""
-        self._observed = max(self._observed, sequence)
+    def told(self, stored: Last) -> None:
+        """An observation of this process' own was stored."""
+        self._told = stored
+        self._observed = max(self._observed, stored.sequence)
 
     async def check(self, log: EventLog, streams: Mapping[Stream, StreamInfo]) -> None:
         """Compare the log with it. Raises LogLost, Unavailable."""
@@ -116,16 +117,24 @@ class Past:
                 f"OBSERVATIONS ends at {streams[Stream.OBSERVATIONS].last}, but {self._observed} "
                 f"was there: the log lost acknowledged observations; {_REMEDY}"
             )
-        await self._check_newest(log, streams[Stream.OBSERVATIONS].first)
+        await self._check_observations(log, streams[Stream.OBSERVATIONS].first)
         await check_decision(log, self._decided, "this scheduler has folded")
 
-    async def _check_newest(self, log: EventLog, first: int) -> None:
+    async def _check_observations(self, log: EventLog, first: int) -> None:
         """A log that lost its end may have grown again."""
-        newest = self._newest
-        if newest is None or newest.sequence < first:
-            return
-        if await log.get(Stream.OBSERVATIONS, newest.sequence) != newest:
-            raise LogLost(
-                f"OBSERVATIONS {newest.sequence} is not what this scheduler has read: the log "
-                f"lost acknowledged observations and grew again; {_REMEDY}"
-            )
+        newest, told = self._newest, self._told
+        if newest is not None and newest.sequence >= first:
+            found = await log.get(Stream.OBSERVATIONS, newest.sequence)
+            if found != newest:
+                raise _grown(newest.sequence, "read")
+        if told.sequence >= max(first, 1):
+            found = await log.get(Stream.OBSERVATIONS, told.sequence)
+            if found is None or digest(found.subject, found.data) != told.digest:
+                raise _grown(told.sequence, "written")
+
+
+def _grown(sequence: int, done: str) -> LogLost:
+    return LogLost(
+        f"OBSERVATIONS {sequence} is not what this scheduler has {done}: the log lost acknowledged "
+        f"observations and grew again; {_REMEDY}"
+    )

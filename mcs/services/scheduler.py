@@ -25,7 +25,8 @@ from mcs.decisions.scheduling import decide, prepare
 from mcs.errors import Deposed, LogLost, Refused, Unavailable, Uncertain
 from mcs.events import codec, subjects
 from mcs.events.decisions import CycleMarked, Decision, PolicyActivated, SchedulerClaimed
-from mcs.events.frames import SCHEMA, ObservationFrame
+from mcs.events.event import Last
+from mcs.events.frames import SCHEMA, ObservationFrame, digest
 from mcs.events.observations import Ticked
 from mcs.names import CLOCK, Keys
 from mcs.ports import Branch, Clock, EventLog, Requests, Snapshots, Stream, StreamInfo
@@ -261,8 +262,10 @@ class Scheduler:
     async def _tick(self) -> None:
         """Nothing arrived for a second: let log time pass."""
         frame = ObservationFrame(source=CLOCK, channel="", events=(Ticked(),))
+        message = subjects.TICKS, codec.encode(frame)
         try:
-            self._past.told(await self._log.append([(subjects.TICKS, codec.encode(frame))]))
+            sequence = await self._log.append([message])
+            self._past.told(Last(sequence=sequence, digest=digest(*message)))
         except (Uncertain, Unavailable) as error:
             _log.warning("tick: %s", error)  # the next one will do
 

@@ -233,6 +233,27 @@ async def test_a_tick_that_was_stored_counts_as_known_before_it_is_read():
     assert observations.last == read
 
 
+async def test_another_message_in_the_place_of_its_tick_is_a_loss():
+    """Between two looks the log may have grown to its old length."""
+    broker = MemoryBroker(SystemClock())
+    subject, connection = scheduler(broker)
+    observations = broker.streams[Stream.OBSERVATIONS]
+    async with running(subject) as (task,):
+        await until(lambda: subject.active and observations.last > 2)
+        for reader in connection.readers:
+            reader.connected = False
+        read = subject.state.observed.sequence
+        await until(lambda: observations.last > read + 2)
+        end = observations.last
+        connection.cut()
+        others = [("mcs.obs.c1.cluster", b"another")] * (end - read + 1)
+        broker.rewrite_tail(Stream.OBSERVATIONS, read, others)
+        connection.mend()
+        await until(task.done)
+        with pytest.raises(LogLost, match=r"OBSERVATIONS \d+ is not what this .* has written"):
+            await task
+
+
 async def test_damage_is_found_although_no_append_failed():
     broker = MemoryBroker(SystemClock())
     often = SchedulerSettings(silence_s=0.05, mark_s=0.02, retry_s=0.01, compare_s=0.1)
