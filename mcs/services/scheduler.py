@@ -72,6 +72,7 @@ class Scheduler:
         self._past = Past()
         self._history = History(log, self.state, strict=True)
         self._claim = ""
+        self._inherited = 0  # observations that were there when it claimed
         self._marked_s = self._compared_s = 0.0
         self._breaks: int | None = None  # of the connection, when the logs were compared
         self._cut = False  # the last cycle's budget ended before there was nothing to decide
@@ -116,12 +117,15 @@ class Scheduler:
         settings = self._settings
         due_s = self._marked_s + settings.mark_s
         wait_s = 0.0 if self._cut else max(0.0, due_s - self._clock.monotonic())
+        begun = self.state.observed.sequence
         folded = await self._history.observe(timeout_s=wait_s, limit=settings.slice_messages)
         if self._clock.monotonic() - self._compared_s >= settings.compare_s or self._unseen():
             await self._whole()
         if not folded and not self._cut and not self._unseen():
             await self._tick()
-        if self.state.membership.known_decision().sequence > self.state.decided.sequence:
+        known = self.state.membership.known_decision()
+        # Where a decision was lost that an agent had read, our claim may stand by now.
+        if known.sequence > self.state.decided.sequence or begun <= self._inherited:
             await self._check_heartbeats()
         self._ask_for_resyncs()
         events, whole = decide(self.state, self._keys)
@@ -249,6 +253,8 @@ class Scheduler:
         """Compare the logs with all that is known of them. Raises LogLost, Unavailable."""
         breaks = self._log.breaks
         streams = {stream: await self._log.info(stream) for stream in _IN_ORDER}
+        if not self.active:
+            self._inherited = streams[Stream.OBSERVATIONS].last
         self._past.remember(self.state, self._history.newest, self._streams)
         await self._past.check(self._log, streams)
         await check_last_words(self._log, sorted(self.state.membership.members))
