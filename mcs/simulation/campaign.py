@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
+import threading
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
@@ -103,7 +105,7 @@ def campaign(begin: int, seeds: int, *, jobs: int, journal: Path | None = None) 
             yield block
     # A fresh interpreter for each worker: nothing of this process can leak into a run.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max_workers=jobs, mp_context=context) as pool:
+    with ProcessPoolExecutor(jobs, context, initializer=_end_with_parent) as pool:
         running: set[Future[Block]] = set()
         try:
             while todo or running:
@@ -117,6 +119,18 @@ def campaign(begin: int, seeds: int, *, jobs: int, journal: Path | None = None) 
         finally:
             for future in running:
                 future.cancel()
+
+
+def _end_with_parent() -> None:
+    """Have this worker end when its parent is killed: it would wait for more to do for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _recorded(journal: Path | None) -> list[Block]:

@@ -1,6 +1,10 @@
 """Many seeds: all are run once, and an interrupted campaign goes on."""
 
 import logging
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 from mcs.simulation.campaign import BLOCK, Block, campaign, hushed, run_block
 from mcs.simulation.checkers.borders import Secrecy
@@ -27,6 +31,31 @@ def test_a_campaign_goes_on_where_it_was(tmp_path):
     again = list(campaign(1, 3, jobs=1, journal=journal))
     assert again == whole
     assert journal.read_bytes() == text
+
+
+def test_its_workers_end_when_it_is_killed():
+    command = [sys.executable, "-m", "mcs", "simulate", "--seeds", "500", "--jobs", "2"]
+    killed = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        workers = eventually(lambda: len(found := children(killed.pid)) == 2 and found)
+    finally:
+        killed.kill()
+        killed.wait()
+    eventually(lambda: not any(Path(f"/proc/{each}").exists() for each in workers))
+
+
+def children(pid):
+    """The workers of a process: those of its children that run seeds."""
+    found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [each for each in found if b"spawn_main" in Path(f"/proc/{each}/cmdline").read_bytes()]
+
+
+def eventually(condition):
+    deadline = time.monotonic() + 60
+    while not (found := condition()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return found
 
 
 def test_blocks_add_up():
