@@ -20,7 +20,7 @@ from mcs.simulation.drawing import draw
 from mcs.simulation.running import run
 from tests.defects.table import DEFECTS
 
-BUDGET = 320
+BUDGET = 640
 """Seeds, from 1 on, of which one must catch a defect."""
 
 FOUND = Path(__file__).parent / "found.json"
