@@ -110,10 +110,12 @@ class Run:
             await asyncio.sleep(0.2)
 
     async def _judge(self):
-        federation, messages = self.federation, await verdict.stored(self.federation)
+        federation = self.federation
+        acknowledged = dict(self.eavesdropper.acknowledged)  # heartbeats go on while we read
+        messages = await verdict.stored(federation)
         findings = self.supervisor.findings()
         assert not findings, "\n\n".join(findings)
-        compared = verdict.check_acknowledged(self.eavesdropper, messages)
+        compared = verdict.check_acknowledged(acknowledged, self.eavesdropper.doubly, messages)
         repeated = verdict.check_writers(messages, self.planted)
         state = await check_log(federation, parked=await self._parked())
         check_lives(

@@ -19,6 +19,10 @@ from tests.chaos.verdict import check_acknowledged, check_waiting, check_writers
 OBS, DEC = str(Stream.OBSERVATIONS), str(Stream.DECISIONS)
 
 
+def checked(listener, messages):
+    return check_acknowledged(listener.acknowledged, listener.doubly, messages)
+
+
 def heard(**acknowledged):
     listener = Eavesdropper("nats://nowhere")
     listener.acknowledged = {
@@ -42,16 +46,16 @@ def frame(cluster, *, number=0, uid="p", epoch=7, on=""):
 def test_what_was_acknowledged_must_be_there_as_it_was():
     listener = heard(s1=("mcs.obs.c1.capacity", b"one"))
 
-    assert check_acknowledged(listener, message(1, "mcs.obs.c1.capacity", b"one")) == 1
+    assert checked(listener, message(1, "mcs.obs.c1.capacity", b"one")) == 1
     with pytest.raises(AssertionError, match="I6: OBSERVATIONS 1 was acknowledged and is lost"):
-        check_acknowledged(listener, {})
+        checked(listener, {})
     with pytest.raises(AssertionError, match="I6: OBSERVATIONS 1 is not what was acknowledged"):
-        check_acknowledged(listener, message(1, "mcs.obs.c1.capacity", b"other"))
+        checked(listener, message(1, "mcs.obs.c1.capacity", b"other"))
 
 
 def test_a_witness_that_heard_nothing_is_no_witness():
     with pytest.raises(AssertionError, match="I6: no acknowledgement was heard"):
-        check_acknowledged(heard(), {})
+        checked(heard(), {})
 
 
 def test_a_retry_may_store_the_same_frame_twice_and_nothing_else():
@@ -98,4 +102,4 @@ async def test_the_eavesdropper_pairs_appends_and_batches_with_their_acknowledge
         await log.close()
 
     assert set(listener.acknowledged) == {(OBS, 1), (DEC, 1), (DEC, 2)}
-    assert check_acknowledged(listener, messages) == 3
+    assert checked(listener, messages) == 3

@@ -41,16 +41,18 @@ async def stored(federation):
     return found
 
 
-def check_acknowledged(eavesdropper, messages):
-    """I6: what was acknowledged is there, byte for byte. Returns how many were compared."""
-    assert eavesdropper.acknowledged, "I6: no acknowledgement was heard: the check is empty"
-    for (stream, sequence), digest in eavesdropper.acknowledged.items():
+def check_acknowledged(acknowledged, doubly, messages):
+    """I6: what was acknowledged before the log was read is there, byte for byte. Returns how many
+    were compared.
+    """
+    assert acknowledged, "I6: no acknowledgement was heard: the check is empty"
+    for (stream, sequence), digest in acknowledged.items():
         message = messages.get((stream, sequence))
         assert message is not None, f"I6: {stream} {sequence} was acknowledged and is lost"
         found = digest_of(message.subject, message.data)
         assert found == digest, f"I6: {stream} {sequence} is not what was acknowledged"
-    assert not eavesdropper.doubly, f"I6: acknowledged twice, differently: {eavesdropper.doubly}"
-    return len(eavesdropper.acknowledged)
+    assert not doubly, f"I6: acknowledged twice, differently: {doubly}"
+    return len(acknowledged)
 
 
 def check_writers(messages, planted):
