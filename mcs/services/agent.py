@@ -186,16 +186,16 @@ class Agent:
             kubernetes=await self._cluster.version(),
             version=mcs.__version__,
         )
-        return await join(self._log, self._clock, self.settings.cluster, event, append=logs.append)
+        return await join(logs.log, self._clock, self.settings.cluster, event, append=logs.append)
 
     def _member(self, epoch: Epoch, publisher: Publisher, logs: KnownLogs) -> Member:
         settings = self.settings
         nodes = Nodes(self._cluster, self._keys, self._clock)
         pods = Pods(self._cluster, self._keys, self._clock, virtual_nodes=nodes.virtual_names)
-        standing = Standing(self._log, identity=logs.identities[Stream.DECISIONS])
+        standing = Standing(logs.log, identity=logs.identities[Stream.DECISIONS])
         told = None
         if TARGET in settings.roles:
-            told = TargetLedger(self._log, settings.cluster, identities=logs.identities)
+            told = TargetLedger(logs.log, settings.cluster, identities=logs.identities)
         observer = Observer(
             publisher,
             self._clock,
@@ -212,7 +212,7 @@ class Agent:
             keys=self._keys,
             settings=settings,
             cluster=self._cluster,
-            log=self._log,
+            log=logs.log,
             requests=self._requests,
             clock=self._clock,
             identities=logs.identities,
@@ -229,7 +229,7 @@ class Agent:
         """All tasks of a leader."""
         name, settings, observer = member.name, self.settings, member.observer
         everybody = Follower(
-            self._log,
+            logs.log,
             Stream.DECISIONS,
             subjects.EVERYBODY,
             after=epoch.decisions,
@@ -238,7 +238,7 @@ class Agent:
         beats = Heartbeats(member.publisher, observer, everybody, kubernetes=epoch.join.kubernetes)
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(watch_succession(self._log, name, epoch))
+                tasks.create_task(watch_succession(logs.log, name, epoch))
                 tasks.create_task(watch_removal(everybody, name, epoch))
                 tasks.create_task(logs.watch(settings.heartbeat_s))
                 tasks.create_task(beats.run(self._clock, settings.heartbeat_s))
@@ -248,7 +248,7 @@ class Agent:
                 tasks.create_task(member.standing.run())
                 tasks.create_task(observer.run())  # last: by now the others have subscribed
         finally:
-            logs.note(Stream.DECISIONS, beats.last())
+            logs.note_read()
 
     async def _unless_stopped(self, work: Coroutine[Any, Any, T]) -> T:
         """The result of ``work``. Raises _StoppedError: ``stop`` was called first."""

@@ -61,10 +61,10 @@ class Heartbeats:
             nodes=summary.nodes,
             pods=summary.pods,
             resyncs=dict(self._observer.resyncs),
-            decision=self.last(),
+            decision=self._last(),
         )
 
-    def last(self) -> Last:
+    def _last(self) -> Last:
         """The last decision read."""
         told = self._observer.told
         read = [self._everybody.last, *([told.decisions.last] if told else [])]

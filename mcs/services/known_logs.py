@@ -23,6 +23,7 @@ from mcs.events.frames import digest
 from mcs.ports import Clock, EventLog, Stream, StreamInfo
 from mcs.services.leadership import KnownLog, Leadership
 from mcs.services.log_ends import check_ends
+from mcs.services.noted_log import NotedLog
 
 RESTART_S: Final = 0.5  # no server ends and is there again in less
 SECOND_LOOK_S: Final = 0.5  # a server that has just begun to lead may not know all
@@ -30,10 +31,13 @@ _logger = logging.getLogger(__name__)
 
 
 class KnownLogs:
-    """Compares ``log`` with what ``lease`` remembers. ``identities``: of each stream, checked."""
+    """Compares ``log`` with what ``lease`` remembers. ``identities``: of each stream, checked;
+    ``log``: by way of it everything is read, so that it can be noted.
+    """
 
     def __init__(self, log: EventLog, lease: Leadership, clock: Clock) -> None:
         self.identities: dict[Stream, str] = {}
+        self.log = NotedLog(log)
         self._log, self._lease, self._clock = log, lease, clock
         self._noted_s: dict[Stream, float] = {}
         self._doubted: dict[Stream, list[KnownLog]] = {stream: [] for stream in Stream}
@@ -62,6 +66,12 @@ class KnownLogs:
             self._doubted[stream].append(known)
         self._noted_s[stream] = now_s
         self._lease.remember(stream, KnownLog(known.identity, last.sequence, last.digest))
+
+    def note_read(self) -> None:
+        """Note the last messages read."""
+        for stream, stored in self.log.newest.items():
+            last = Last(sequence=stored.sequence, digest=digest(stored.subject, stored.data))
+            self.note(stream, last)
 
     async def check(self) -> None:
         """Compare now, and have the Lease remember what is there.

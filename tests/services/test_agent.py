@@ -251,6 +251,29 @@ async def test_an_agent_that_finds_a_loss_leaves_what_it_knew_to_the_next_one(st
         assert error.group_contains(LogLost, match=f"{end} is not the message")
 
 
+async def test_what_any_reader_of_an_agent_has_read_is_left_to_the_next_one():
+    async def service(member):
+        reader = await member.log.read(Stream.DECISIONS, subject="mcs.dec.*.c1")
+        while True:
+            await reader.next()
+
+    async with World() as world:
+        first = world.agent(services=[(SOURCE, service)])
+        await world.leading(first)
+        end = world.decide(CycleMarked(), target="c2", source="c1")
+        await turns()
+        world.broker.lose_tail(Stream.DECISIONS, end - 1)
+        await world.hand.advance(SETTINGS.heartbeat_s + 1)
+        assert isinstance(await failure(world.runs[first]), LogLost)
+        for _ in range(3):
+            world.broker.store([("mcs.dec._", b"another")])
+
+        second = world.agent()
+        await world.hand.advance(SETTINGS.lease.duration_s + SETTINGS.lease.retry_s + SECOND_LOOK_S)
+        error = await failure(world.runs[second])
+        assert f"DECISIONS {end} is not the message" in str(error)
+
+
 @pytest.mark.parametrize("stream", list(Stream))
 async def test_an_agent_says_nothing_to_a_log_that_came_back_damaged(stream):
     async with World() as world:
