@@ -186,16 +186,16 @@ class Agent:
             kubernetes=await self._cluster.version(),
             version=mcs.__version__,
         )
-        return await join(logs.log, self._clock, self.settings.cluster, event, append=logs.append)
+        return await join(logs, self._clock, self.settings.cluster, event)
 
     def _member(self, epoch: Epoch, publisher: Publisher, logs: KnownLogs) -> Member:
         settings = self.settings
         nodes = Nodes(self._cluster, self._keys, self._clock)
         pods = Pods(self._cluster, self._keys, self._clock, virtual_nodes=nodes.virtual_names)
-        standing = Standing(logs.log, identity=logs.identities[Stream.DECISIONS])
+        standing = Standing(logs, identity=logs.identities[Stream.DECISIONS])
         told = None
         if TARGET in settings.roles:
-            told = TargetLedger(logs.log, settings.cluster, identities=logs.identities)
+            told = TargetLedger(logs, settings.cluster, identities=logs.identities)
         observer = Observer(
             publisher,
             self._clock,
@@ -212,7 +212,7 @@ class Agent:
             keys=self._keys,
             settings=settings,
             cluster=self._cluster,
-            log=logs.log,
+            log=logs,
             requests=self._requests,
             clock=self._clock,
             identities=logs.identities,
@@ -229,7 +229,7 @@ class Agent:
         """All tasks of a leader."""
         name, settings, observer = member.name, self.settings, member.observer
         everybody = Follower(
-            logs.log,
+            logs,
             Stream.DECISIONS,
             subjects.EVERYBODY,
             after=epoch.decisions,
@@ -238,7 +238,7 @@ class Agent:
         beats = Heartbeats(member.publisher, observer, everybody, kubernetes=epoch.join.kubernetes)
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(watch_succession(logs.log, name, epoch))
+                tasks.create_task(watch_succession(logs, name, epoch))
                 tasks.create_task(watch_removal(everybody, name, epoch))
                 tasks.create_task(logs.watch(settings.heartbeat_s))
                 tasks.create_task(beats.run(self._clock, settings.heartbeat_s))

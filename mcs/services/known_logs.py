@@ -30,28 +30,30 @@ SECOND_LOOK_S: Final = 0.5  # a server that has just begun to lead may not know 
 _logger = logging.getLogger(__name__)
 
 
-class KnownLogs:
-    """Compares ``log`` with what ``lease`` remembers. ``identities``: of each stream, checked;
-    ``log``: by way of it everything is read, so that it can be noted.
+class KnownLogs(NotedLog):
+    """An ``EventLog``: ``log``, compared with what ``lease`` remembers. ``identities``: of each
+    stream, checked.
     """
 
     def __init__(self, log: EventLog, lease: Leadership, clock: Clock) -> None:
         self.identities: dict[Stream, str] = {}
-        self.log = NotedLog(log)
-        self._log, self._lease, self._clock = log, lease, clock
+        super().__init__(log)
+        self._lease, self._clock = lease, clock
         self._noted_s: dict[Stream, float] = {}
         self._doubted: dict[Stream, list[KnownLog]] = {stream: [] for stream in Stream}
         self._comparing = asyncio.Lock()
         self._breaks: int | None = None  # of the connection, when they were compared
 
-    async def append(self, messages: Sequence[tuple[str, bytes]]) -> int:
-        """As ``EventLog.append``, of observations and without a fence, on logs that were compared.
+    async def append(
+        self, messages: Sequence[tuple[str, bytes]], *, expected_last: int | None = None
+    ) -> int:
+        """See ``EventLog.append``: observations, on logs that were compared.
 
         Raises: as ``EventLog.append``, and as ``check``.
         """
         while self._breaks != self._log.breaks:
             await self.check()
-        sequence = await self._log.append(messages)
+        sequence = await self._log.append(messages, expected_last=expected_last)
         self.note(Stream.OBSERVATIONS, Last(sequence=sequence, digest=digest(*messages[-1])))
         return sequence
 
@@ -69,7 +71,7 @@ class KnownLogs:
 
     def note_read(self) -> None:
         """Note the last messages read."""
-        for stream, stored in self.log.newest.items():
+        for stream, stored in self.newest.items():
             last = Last(sequence=stored.sequence, digest=digest(stored.subject, stored.data))
             self.note(stream, last)
 

@@ -21,7 +21,7 @@ from mcs.events.observations import ClusterJoined, ClusterLeft
 from mcs.objects.kinds import NAMESPACES
 from mcs.ports import Clock, Cluster, EventLog, Requests, Stored, Stream
 from mcs.services.follower import READ_LIMIT, Follower
-from mcs.services.publisher import BACKOFF_MAX_S, BACKOFF_S, Append, Publisher
+from mcs.services.publisher import BACKOFF_MAX_S, BACKOFF_S, Publisher
 from mcs.services.timestamps import timestamp
 
 HOME: Final = "kube-system"  # every cluster has it, and nobody deletes it
@@ -64,10 +64,8 @@ async def check_name(log: EventLog, cluster: str, uid: str) -> None:
     )
 
 
-async def join(
-    log: EventLog, clock: Clock, cluster: str, event: ClusterJoined, *, append: Append
-) -> Epoch:
-    """Become the writer of ``cluster``, by an ``append``; waits for ``log`` as long as it takes.
+async def join(log: EventLog, clock: Clock, cluster: str, event: ClusterJoined) -> Epoch:
+    """Become the writer of ``cluster``; waits for the log as long as it takes.
 
     Raises:
         BadSettings: the name belongs to a cluster with another uid.
@@ -87,7 +85,7 @@ async def join(
     at = timestamp(clock.now())
     frame = ObservationFrame(source=cluster, channel=subjects.CLUSTER, at=at, events=(event,))
     data = codec.encode(frame)
-    number, uncertain = await _insist(append, clock, subject, data)
+    number, uncertain = await _append(log, clock, subject, data)
     if uncertain:
         number = await _first(log, subject, before, data)
     _logger.info("%s joined: epoch %d", cluster, number)
@@ -151,12 +149,12 @@ async def leave(publisher: Publisher, reason: str) -> None:
     await publisher.publish(subjects.CLUSTER, ClusterLeft(reason=reason))
 
 
-async def _insist(append: Append, clock: Clock, subject: str, data: bytes) -> tuple[int, bool]:
+async def _append(log: EventLog, clock: Clock, subject: str, data: bytes) -> tuple[int, bool]:
     """Append until it is stored: a sequence it has, and whether it may have an earlier one."""
     uncertain, wait_s = False, BACKOFF_S
     while True:
         try:
-            return await append([(subject, data)]), uncertain
+            return await log.append([(subject, data)]), uncertain
         except (Uncertain, Unavailable) as error:
             uncertain = uncertain or isinstance(error, Uncertain)
             _logger.warning("join: %s", error)

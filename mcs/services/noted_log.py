@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from mcs.ports import EventLog, Reader, Stored, Stream, StreamInfo
 
 
 class NotedLog:
-    """An ``EventLog``; ``newest``: the last message of each stream that any of its readers gave."""
+    """Reads as an ``EventLog`` does; ``newest``: the last message of each stream that any of its
+    readers gave.
+    """
 
     def __init__(self, log: EventLog) -> None:
         self.newest: dict[Stream, Stored] = {}
@@ -18,12 +18,6 @@ class NotedLog:
     def breaks(self) -> int:
         """See ``EventLog.breaks``."""
         return self._log.breaks
-
-    async def append(
-        self, messages: Sequence[tuple[str, bytes]], *, expected_last: int | None = None
-    ) -> int:
-        """See ``EventLog.append``."""
-        return await self._log.append(messages, expected_last=expected_last)
 
     async def read(self, stream: Stream, *, after: int = 0, subject: str = "") -> Reader:
         """See ``EventLog.read``."""

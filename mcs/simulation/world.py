@@ -34,13 +34,7 @@ from mcs.simulation.places import SECRET, Place
 from mcs.simulation.plan import Plan
 from mcs.simulation.processes import Process, Started
 from mcs.simulation.weather import Weather
-from mcs.simulation.wires import (
-    ProcessLog,
-    WiredClock,
-    WiredLog,
-    WiredSnapshots,
-    Witness,
-)
+from mcs.simulation.wires import ProcessLog, WiredClock, WiredLog, WiredSnapshots, Witness
 
 SKEW_S = 5.0
 """How wrong a process' wall clock may be, to either side."""

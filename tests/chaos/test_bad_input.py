@@ -78,7 +78,7 @@ class Cluster:
     async def join(self):
         event = ClusterJoined(id=f"id-{self.name}", uid=f"uid-{self.name}")
         clock, append = SystemClock(), self.log.append
-        epoch = await join(self.log, clock, self.name, event, append=append)
+        epoch = await join(self.log, clock, self.name, event)
         self.epoch = epoch.number
         self.words = Publisher(append, clock, self.name, epoch.number, joined=epoch.digest)
         return self.words.run()

@@ -36,7 +36,7 @@ class Bench(Log):
 
     async def join(self, id="one", uid="home"):
         event = ClusterJoined(id=id, uid=uid)
-        return await join(self.connection, self.leaping, "c1", event, append=self.connection.append)
+        return await join(self.connection, self.leaping, "c1", event)
 
     @property
     def observations(self):

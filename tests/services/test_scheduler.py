@@ -214,16 +214,23 @@ async def test_nothing_is_appended_after_a_break_before_the_logs_were_compared(s
     assert [each.last for each in broker.streams.values()] == ends
 
 
+async def ticking_unread(subject, connection):
+    """Let a scheduler tick on without reading; the last observation it has read."""
+    observations = connection.broker.streams[Stream.OBSERVATIONS]
+    await until(lambda: subject.active and observations.last > 2)
+    for reader in connection.readers:
+        reader.connected = False
+    read = observations.last
+    await until(lambda: subject.state.observed.sequence == read < observations.last - 2)
+    return read
+
+
 async def test_a_tick_that_was_stored_counts_as_known_before_it_is_read():
     broker = MemoryBroker(SystemClock())
     subject, connection = scheduler(broker)
     observations = broker.streams[Stream.OBSERVATIONS]
     async with running(subject) as (task,):
-        await until(lambda: subject.active and observations.last > 2)
-        for reader in connection.readers:
-            reader.connected = False
-        read = observations.last
-        await until(lambda: subject.state.observed.sequence == read < observations.last - 2)
+        read = await ticking_unread(subject, connection)
         connection.cut()
         broker.lose_tail(Stream.OBSERVATIONS, read)
         connection.mend()
@@ -239,11 +246,7 @@ async def test_another_message_in_the_place_of_its_tick_is_a_loss():
     subject, connection = scheduler(broker)
     observations = broker.streams[Stream.OBSERVATIONS]
     async with running(subject) as (task,):
-        await until(lambda: subject.active and observations.last > 2)
-        for reader in connection.readers:
-            reader.connected = False
-        read = observations.last
-        await until(lambda: subject.state.observed.sequence == read < observations.last - 2)
+        read = await ticking_unread(subject, connection)
         end = observations.last
         connection.cut()
         others = [("mcs.obs.c1.cluster", b"another")] * (end - read + 1)

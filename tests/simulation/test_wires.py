@@ -9,13 +9,7 @@ from mcs.errors import LogLost, Refused, Unavailable, Uncertain
 from mcs.objects.kinds import NAMESPACES
 from mcs.ports import Stream
 from mcs.simulation.loop import run_virtually
-from mcs.simulation.wires import (
-    ANSWER_S,
-    LATE_S,
-    SECOND_LOOK_S,
-    WiredClock,
-    WiredSnapshots,
-)
+from mcs.simulation.wires import ANSWER_S, LATE_S, SECOND_LOOK_S, WiredClock, WiredSnapshots
 from tests.simulation.desk import TICKS, Desk
 
 SAVED = b"a state"
